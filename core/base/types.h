@@ -1,0 +1,15 @@
+/*
+ * types - scalars that every layer shares.
+ *
+ * An address of a target is an integer, never a pointer of ours, and neither becomes the other.
+ */
+#ifndef PH_BASE_TYPES_H
+#define PH_BASE_TYPES_H
+
+#include <stdint.h>
+
+typedef uint64_t ph_addr;
+
+#define PH_ADDR_NONE ((ph_addr)-1)
+
+#endif

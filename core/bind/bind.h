@@ -1,0 +1,146 @@
+/*
+ * bind - the engine for Lua: what the files of this layer share.
+ *
+ * One file per class; each binding function checks its arguments, makes one engine call, pushes the result. Script
+ * code is entered through one door (door.c), which keeps what the globals mean, reports errors and ends loops that
+ * somebody interrupts. Whatever Lua holds is counted in the engine, so a stale handle raises and never dangles.
+ */
+#ifndef PH_BIND_BIND_H
+#define PH_BIND_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "engine/thread.h"
+
+/* Shared with lua/ptracehook/regs.lua, which declares the same for the FFI. */
+struct ph_bind_now {
+	struct ph_view *view;	/* of the thread that the globals mean; NULL: none yet */
+	struct ph_view *asked;	/* the answer of core.view */
+	uint64_t cell;		/* a 64-bit number on its way to Lua */
+};
+
+struct ph_bind {
+	lua_State *L;			/* the state that hooks run on: whoever called run */
+	struct ph_tracer *tracer;
+	struct ph_bind_now now;
+	struct ph_thread *now_thread;	/* counted */
+	struct ph_session *current;	/* counted: the one that globals act on; NULL: none yet */
+	volatile sig_atomic_t interrupted;	/* the signal */
+	volatile sig_atomic_t busy;	/* inside the engine: its state is not to be touched from a handler */
+	int error_ref;			/* registry: the last error that left a hook */
+	char *error_trace;		/* owned: its traceback */
+	bool report_errors;		/* policy{errors = "report"} */
+	bool quiet, verbose;
+	bool own_stdout;		/* -o: nobody shares what scripts print */
+	sigset_t ignored, blocked;	/* as our caller left them, for spawned programs */
+};
+
+extern struct ph_bind ph_bind;
+
+/* The engine call of a binding function stands between these two; nothing raises in between. */
+static inline void ph_bind_enter(void)
+{
+	ph_bind.busy++;
+}
+
+static inline void ph_bind_leave(void)
+{
+	ph_bind.busy--;
+}
+
+/* state.c: the Lua state, with every library and global in place. */
+int ph_bind_open(struct ph_bind *bind);
+void ph_bind_close(struct ph_bind *bind);
+
+/* door.c */
+
+/* lua_pcall with a traceback; false after an error, which is kept in error_ref and error_trace. Nothing is left then. */
+bool ph_bind_call(lua_State *L, int n_args, int n_results);
+
+/* Keeps the error at the top of the stack, which nothing raised, and pops it. */
+void ph_bind_keep_error(lua_State *L);
+
+/* The kept error, as a message for people with its traceback, on standard error. */
+void ph_bind_report(const char *prefix);
+
+/* Calls the function at fn_ref for an event; anything it does is an action. */
+struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref);
+
+/* What the script printed, out before the target moves on; false and a kept error when nobody takes it. */
+bool ph_bind_flush(void);
+
+/* interrupt.c: SIGINT, SIGTERM and SIGHUP end scripts, softly at first. */
+void ph_bind_interrupt_install(void);
+
+/* Ends everything from wherever we are, and the process. */
+void ph_bind_exit(int status) __attribute__((noreturn));
+
+/* error.c */
+int ph_bind_raise(lua_State *L, const struct ph_err *err) __attribute__((noreturn));
+int ph_bind_argument_error(lua_State *L, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+void ph_bind_open_errors(lua_State *L);
+
+/* number.c: 64 bits, whole, both ways. what names the argument in errors: "read: address". */
+void ph_bind_open_numbers(lua_State *L);
+void ph_bind_push_u64(lua_State *L, uint64_t value);
+void ph_bind_push_i64(lua_State *L, int64_t value);
+uint64_t ph_bind_check_addr(lua_State *L, int index, const char *what);
+size_t ph_bind_check_len(lua_State *L, int index, const char *what);
+uint64_t ph_bind_check_int(lua_State *L, int index, unsigned int bits, const char *what);
+bool ph_bind_is_integer_cdata(lua_State *L, int index);
+
+/* class.c: userdata with methods and fields; Lua may add to both tables. */
+struct ph_bind_class {
+	const char *name;
+	const luaL_Reg *methods, *getters;
+	lua_CFunction gc, tostring;
+};
+
+void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class);
+
+/* The pointer in the userdata, or an error that names the class. */
+void *ph_bind_check(lua_State *L, int index, const char *class);
+void *ph_bind_test(lua_State *L, int index, const char *class);
+
+/* Pushes the one userdata of an engine object, made by ref'ing it when there is none. */
+void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(void *));
+
+void ph_bind_open_session(lua_State *L);
+void ph_bind_open_thread(lua_State *L);
+void ph_bind_open_breakpoint(lua_State *L);
+void ph_bind_open_event(lua_State *L);
+void ph_bind_open_action(lua_State *L);
+void ph_bind_open_regs(lua_State *L);
+void ph_bind_open_mem(lua_State *L);
+void ph_bind_open_core(lua_State *L);
+
+void ph_bind_push_session(lua_State *L, struct ph_session *session);
+/* A session that was opened outside Lua: kept open, current; the caller's use of it passes to Lua. */
+void ph_bind_adopt(struct ph_session *session);
+void ph_bind_push_process(lua_State *L, struct ph_process *process);
+void ph_bind_push_thread(lua_State *L, struct ph_thread *thread);
+/* Names that never resolved, on standard error, each once. */
+void ph_bind_tell_pending(struct ph_session *session);
+void ph_bind_push_breakpoint(lua_State *L, struct ph_breakpoint *breakpoint);
+void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason);
+
+/* Session at index, or the current one when there is nil; an error when there is neither. */
+struct ph_session *ph_bind_check_session(lua_State *L, int index);
+
+/* What the globals act on, and what regs and mem mean, from here on. */
+void ph_bind_set_current(struct ph_session *session);
+void ph_bind_set_now(struct ph_thread *thread);
+
+/* Session, Thread, Process or nil at index: the thread that it means; raises when there is none. */
+struct ph_thread *ph_bind_check_target(lua_State *L, int index);
+
+/* action.c: false, with *ret_why set, when the value is no action, or none for this event. */
+bool ph_bind_to_action(lua_State *L, int index, enum ph_event_kind kind, struct ph_action *ret, const char **ret_why);
+bool ph_bind_is_action(lua_State *L, int index);
+
+const char *ph_bind_event_name(enum ph_event_kind kind);
+int ph_bind_check_signal(lua_State *L, int index);
+const char *ph_bind_signal_name(int sig, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,128 @@
+#include <string.h>
+
+#include "bind/bind.h"
+
+/* registry: object pointer to its userdata, weak, so that one object is one value in scripts. */
+#define HANDLES "ptracehook.handles"
+
+static int l_index(lua_State *L)	/* object.name */
+{
+	lua_pushvalue(L, 2);
+	lua_rawget(L, lua_upvalueindex(1));	/* method or nil */
+	if (!lua_isnil(L, -1))
+		return 1;
+	lua_pushvalue(L, 2);
+	lua_rawget(L, lua_upvalueindex(2));	/* nil getter or nil */
+	if (lua_isnil(L, -1))
+		return 1;
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);
+	return 1;
+}
+
+static int l_newindex(lua_State *L)	/* object.name = value */
+{
+	lua_pushvalue(L, 2);
+	lua_rawget(L, lua_upvalueindex(1));	/* setter or nil */
+	if (lua_isnil(L, -1))
+		ph_bind_argument_error(L, "%s has no field '%s' that can be set", lua_tostring(L, lua_upvalueindex(2)),
+				       lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : luaL_typename(L, 2));
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 3);
+	lua_call(L, 2, 0);
+	return 0;
+}
+
+/* core.classes[name] = {methods = …, getters = …, setters = …} */
+void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class)
+{
+	luaL_newmetatable(L, class->name);	/* meta */
+	lua_newtable(L);			/* meta methods */
+	luaL_register(L, NULL, class->methods);
+	lua_newtable(L);			/* meta methods getters */
+	luaL_register(L, NULL, class->getters);
+	lua_newtable(L);			/* meta methods getters setters */
+
+	lua_pushvalue(L, -3);
+	lua_pushvalue(L, -3);
+	lua_pushcclosure(L, l_index, 2);
+	lua_setfield(L, -5, "__index");
+	lua_pushvalue(L, -1);
+	lua_pushstring(L, class->name);
+	lua_pushcclosure(L, l_newindex, 2);
+	lua_setfield(L, -5, "__newindex");
+	lua_pushcfunction(L, class->gc);
+	lua_setfield(L, -5, "__gc");
+	lua_pushcfunction(L, class->tostring);
+	lua_setfield(L, -5, "__tostring");
+	lua_pushstring(L, class->name);
+	lua_setfield(L, -5, "__metatable");
+
+	lua_getfield(L, LUA_REGISTRYINDEX, "ptracehook.classes");
+	lua_newtable(L);			/* meta methods getters setters classes entry */
+	lua_pushvalue(L, -5);
+	lua_setfield(L, -2, "methods");
+	lua_pushvalue(L, -4);
+	lua_setfield(L, -2, "getters");
+	lua_pushvalue(L, -3);
+	lua_setfield(L, -2, "setters");
+	lua_setfield(L, -2, class->name);
+	lua_pop(L, 5);
+
+	lua_getfield(L, LUA_REGISTRYINDEX, HANDLES);
+	if (lua_isnil(L, -1)) {
+		lua_newtable(L);		/* nil handles */
+		lua_newtable(L);
+		lua_pushliteral(L, "v");
+		lua_setfield(L, -2, "__mode");
+		lua_setmetatable(L, -2);
+		lua_setfield(L, LUA_REGISTRYINDEX, HANDLES);
+	}
+	lua_pop(L, 1);
+}
+
+void *ph_bind_test(lua_State *L, int index, const char *class)
+{
+	void **slot = lua_touserdata(L, index);
+	bool same;
+
+	if (!slot || lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
+		return NULL;
+	luaL_getmetatable(L, class);
+	same = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	return same ? *slot : NULL;
+}
+
+void *ph_bind_check(lua_State *L, int index, const char *class)
+{
+	void *object = ph_bind_test(L, index, class);
+
+	if (!object)
+		ph_bind_argument_error(L, "%s expected, got %s; call methods with a colon", class, luaL_typename(L, index));
+	return object;
+}
+
+void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(void *))
+{
+	void **slot;
+
+	if (!object) {
+		lua_pushnil(L);
+		return;
+	}
+	lua_getfield(L, LUA_REGISTRYINDEX, HANDLES);	/* handles */
+	lua_pushlightuserdata(L, object);
+	lua_rawget(L, -2);				/* handles found */
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		slot = lua_newuserdata(L, sizeof(*slot));	/* handles new */
+		*slot = ref(object);
+		luaL_getmetatable(L, class);
+		lua_setmetatable(L, -2);
+		lua_pushlightuserdata(L, object);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, -4);
+	}
+	lua_remove(L, -2);
+}

@@ -1,0 +1,210 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bind/bind.h"
+#include "engine/plan.h"
+
+/*
+ * Keeps the traceback while the stack still stands; the error itself stays what it is, so that pcall sees that. One
+ * that left a hook comes by again when run() raises it: where it was first raised is what counts.
+ */
+static int message_handler(lua_State *L)	/* error -> error */
+{
+	bool again;
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+	again = ph_bind.error_trace && !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
+	lua_pop(L, 1);
+	if (again)
+		return 1;
+	free(ph_bind.error_trace);
+	luaL_traceback(L, L, NULL, 1);
+	ph_bind.error_trace = strdup(lua_tostring(L, -1));
+	lua_pop(L, 1);
+	return 1;
+}
+
+bool ph_bind_call(lua_State *L, int n_args, int n_results)
+{
+	int base = lua_gettop(L) - n_args, busy = ph_bind.busy, r;
+
+	lua_pushcfunction(L, message_handler);
+	lua_insert(L, base);
+	ph_bind.busy = 0;
+	r = lua_pcall(L, n_args, n_results, base);
+	ph_bind.busy = busy;
+	lua_remove(L, base);
+	if (r == 0)
+		return true;
+	luaL_unref(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+	ph_bind.error_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	return false;
+}
+
+/* The error at the top of the stack, as text; a value of any kind may have been raised. */
+static const char *push_message(lua_State *L)
+{
+	if (luaL_callmeta(L, -1, "__tostring") && lua_isstring(L, -1))
+		return lua_tostring(L, -1);
+	if (lua_isstring(L, -1))
+		return lua_tostring(L, -1);
+	return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
+}
+
+static int l_message(lua_State *L)
+{
+	push_message(L);
+	return 1;
+}
+
+void ph_bind_report(const char *prefix)
+{
+	lua_State *L = ph_bind.L;
+	const char *message = "(no message)";
+	int top = lua_gettop(L);
+
+	fflush(stdout);
+	lua_pushcfunction(L, l_message);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+	/* __tostring is script code too. */
+	if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1))
+		message = lua_tostring(L, -1);
+	fprintf(stderr, "ptracehook: %s%s\n%s%s", prefix, message, ph_bind.error_trace ? ph_bind.error_trace : "",
+		ph_bind.error_trace ? "\n" : "");
+	lua_settop(L, top);
+}
+
+void ph_bind_keep_error(lua_State *L)
+{
+	luaL_unref(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+	ph_bind.error_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	free(ph_bind.error_trace);
+	ph_bind.error_trace = NULL;
+}
+
+bool ph_bind_flush(void)
+{
+	lua_State *L = ph_bind.L;
+
+	if (ph_bind.own_stdout || __fpending(stdout) == 0 || fflush(stdout) == 0)
+		return true;
+	/* What nobody takes stays in the buffer and would fail again for ever. */
+	lua_pushfstring(L, "cannot write standard output: %s", strerror(errno));
+	__fpurge(stdout);
+	clearerr(stdout);
+	ph_bind_keep_error(L);
+	return false;
+}
+
+static void push_siginfo(lua_State *L, const siginfo_t *info)
+{
+	char name[32];
+
+	lua_createtable(L, 0, 6);
+	lua_pushinteger(L, info->si_signo);
+	lua_setfield(L, -2, "number");
+	lua_pushstring(L, ph_bind_signal_name(info->si_signo, name, sizeof(name)));
+	lua_setfield(L, -2, "name");
+	lua_pushinteger(L, info->si_code);
+	lua_setfield(L, -2, "code");
+	/* Which fields hold anything depends on who sent it (sigaction(2)): the kernel's faults have an address. */
+	if (info->si_code > 0 && info->si_code != SI_KERNEL &&
+	    (info->si_signo == SIGSEGV || info->si_signo == SIGBUS || info->si_signo == SIGILL ||
+	     info->si_signo == SIGFPE || info->si_signo == SIGTRAP)) {
+		ph_bind_push_u64(L, (uint64_t)(uintptr_t)info->si_addr);
+		lua_setfield(L, -2, "addr");
+	} else if (info->si_code <= 0 && info->si_code != SI_TIMER) {
+		lua_pushinteger(L, info->si_pid);
+		lua_setfield(L, -2, "pid");
+		if (info->si_code == SI_QUEUE) {
+			ph_bind_push_i64(L, (int64_t)(intptr_t)info->si_value.sival_ptr);
+			lua_setfield(L, -2, "value");
+		}
+	}
+}
+
+static int push_arguments(lua_State *L, const struct ph_event *event)
+{
+	switch (event->kind) {
+	case PH_EVENT_BREAKPOINT:
+		ph_bind_push_thread(L, event->thread);
+		ph_bind_push_breakpoint(L, event->breakpoint);
+		return 2;
+	case PH_EVENT_SIGNAL:
+		ph_bind_push_thread(L, event->thread);
+		push_siginfo(L, event->siginfo);
+		return 2;
+	case PH_EVENT_EXEC:
+		ph_bind_push_thread(L, event->thread);
+		lua_pushstring(L, event->path);
+		return 2;
+	case PH_EVENT_FORK:
+		ph_bind_push_thread(L, event->thread);
+		ph_bind_push_process(L, event->child);
+		return 2;
+	case PH_EVENT_EXIT:
+		ph_bind_push_process(L, event->process);
+		ph_bind_push_reason(L, &event->reason);
+		return 2;
+	case PH_EVENT_STEP:
+	case PH_EVENT_THREAD:
+	case PH_EVENT_THREAD_EXIT:
+	case PH_EVENT_COUNT:
+		break;
+	}
+	ph_bind_push_thread(L, event->thread);
+	return 1;
+}
+
+static bool run_hook(lua_State *L, const struct ph_event *event, int fn_ref, struct ph_action *ret)
+{
+	const char *why;
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, fn_ref);
+	if (ph_bind_is_action(L, -1)) {
+		/* The action stands in the hook's place: bp("fail", STOP). It was checked when it was added. */
+		ph_bind_to_action(L, -1, event->kind, ret, &why);
+		return true;
+	}
+	if (!ph_bind_call(L, push_arguments(L, event), 1))
+		return false;
+	if (!ph_bind_flush())
+		return false;
+	if (lua_isnil(L, -1)) {
+		*ret = (struct ph_action){ .kind = PH_CONTINUE };
+		return true;
+	}
+	if (ph_bind_to_action(L, -1, event->kind, ret, &why))
+		return true;
+	lua_pushfstring(L, "a hook on %s returned %s; it may return nothing or an action such as CONTINUE, STOP, KILL",
+			ph_bind_event_name(event->kind), why);
+	ph_bind_keep_error(L);
+	return false;
+}
+
+struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
+{
+	lua_State *L = ph_bind.L;
+	struct ph_thread *thread_before = ph_bind.now_thread ? ph_thread_ref(ph_bind.now_thread) : NULL;
+	struct ph_session *before = ph_bind.current ? ph_session_ref(ph_bind.current) : NULL;
+	struct ph_action action = { .kind = PH_CONTINUE };
+	int top = lua_gettop(L);
+
+	ph_bind_set_current(event->session);
+	ph_bind_set_now(event->thread);
+	if (!run_hook(L, event, fn_ref, &action)) {
+		if (ph_bind.report_errors && !ph_bind.interrupted)
+			ph_bind_report("error in a hook: ");
+		else
+			action.kind = PH_FAIL;
+	}
+	lua_settop(L, top);
+	ph_bind_set_current(before);
+	ph_bind_set_now(thread_before);
+	ph_session_unref(before);
+	ph_thread_unref(thread_before);
+	return action;
+}

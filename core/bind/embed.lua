@@ -1,0 +1,33 @@
+-- embed - writes Lua files into a C file, as bytecode with line numbers.
+--
+-- luajit embed.lua OUT.c ROOT FILE...    FILE as seen from ROOT; embed.h says what comes out
+
+local out, root = arg[1], arg[2]
+
+local function compile(path)
+	local file = assert(io.open(root .. "/" .. path, "rb"))
+	local chunk = assert(loadstring(file:read "*a", "=" .. path))
+	file:close()
+	local name = path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
+	return name, string.dump(chunk)
+end
+
+local function literal(bytes)
+	local lines = {}
+	for at = 1, #bytes, 24 do
+		lines[#lines + 1] = table.concat({ bytes:byte(at, at + 23) }, ",")
+	end
+	return table.concat(lines, ",\n")
+end
+
+local arrays, rows = {}, {}
+for i = 3, #arg do
+	local name, bytes = compile(arg[i])
+	arrays[#arrays + 1] = ("static const unsigned char chunk_%d[] = {\n%s\n};\n"):format(i, literal(bytes))
+	rows[#rows + 1] = ("\t{ %q, chunk_%d, sizeof(chunk_%d) },\n"):format(name, i, i)
+end
+
+local file = assert(io.open(out, "wb"))
+assert(file:write('#include "bind/embed.h"\n\n', table.concat(arrays), "\nconst struct ph_embedded ph_embedded[] = {\n",
+	table.concat(rows), "\t{ 0 }\n};\n"))
+assert(file:close())

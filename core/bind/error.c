@@ -1,0 +1,92 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bind/bind.h"
+
+#define ERROR_CLASS "ptracehook.Error"
+
+/* "script.lua:12: ", of the innermost function that is not ours; "" when there is none. */
+static void push_position(lua_State *L)
+{
+	lua_Debug ar;
+
+	for (int level = 0; lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "Sl", &ar);
+		if (ar.currentline > 0 && strncmp(ar.source, "=ptracehook", strlen("=ptracehook")) != 0) {
+			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+			return;
+		}
+	}
+	lua_pushliteral(L, "");
+}
+
+int ph_bind_raise(lua_State *L, const struct ph_err *err)
+{
+	char message[PH_ERR_MESSAGE_MAX];
+
+	lua_createtable(L, 0, 8);
+	lua_pushstring(L, err->op);
+	lua_setfield(L, -2, "op");
+	lua_pushinteger(L, -err->code);
+	lua_setfield(L, -2, "errno");
+	lua_pushstring(L, ph_errno_name(err->code));
+	lua_setfield(L, -2, "name");
+	if (err->tid) {
+		lua_pushinteger(L, err->tid);
+		lua_setfield(L, -2, "tid");
+	}
+	if (err->has_addr) {
+		ph_bind_push_u64(L, err->addr);
+		lua_setfield(L, -2, "addr");
+		lua_pushinteger(L, (lua_Integer)err->done);
+		lua_setfield(L, -2, "done");
+	}
+	lua_pushstring(L, ph_err_message(err, message, sizeof(message)));
+	lua_setfield(L, -2, "message");
+	push_position(L);
+	lua_setfield(L, -2, "position");
+	lua_pushinteger(L, err->cause);
+	lua_setfield(L, -2, "cause");
+	luaL_getmetatable(L, ERROR_CLASS);
+	lua_setmetatable(L, -2);
+	lua_error(L);
+	__builtin_unreachable();
+}
+
+int ph_bind_argument_error(lua_State *L, const char *fmt, ...)
+{
+	char message[PH_ERR_MESSAGE_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(message, sizeof(message), fmt, args);
+	va_end(args);
+	push_position(L);
+	lua_pushstring(L, message);
+	lua_concat(L, 2);
+	lua_error(L);
+	__builtin_unreachable();
+}
+
+static int l_tostring(lua_State *L)
+{
+	lua_getfield(L, 1, "position");
+	lua_getfield(L, 1, "message");
+	if (!lua_isstring(L, -1) || !lua_isstring(L, -2)) {
+		lua_pushliteral(L, "error without a message");
+		return 1;
+	}
+	lua_concat(L, 2);
+	return 1;
+}
+
+void ph_bind_open_errors(lua_State *L)
+{
+	luaL_newmetatable(L, ERROR_CLASS);
+	lua_pushcfunction(L, l_tostring);
+	lua_setfield(L, -2, "__tostring");
+	lua_pushliteral(L, ERROR_CLASS);
+	lua_setfield(L, -2, "__name");
+	lua_pop(L, 1);
+}

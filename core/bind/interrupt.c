@@ -1,0 +1,78 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+#include "engine/close.h"
+
+/*
+ * Three ways to end a script, each for where it is:
+ *	in the engine	run() and waits see ph_bind.interrupted and return -EINTR
+ *	in Lua		a debug hook raises at the next instruction
+ *	elsewhere	code that the JIT compiled runs no debug hooks, and neither do C functions of libraries; after
+ *			PATIENCE ticks everything is ended from the signal handler itself
+ * The timer also closes the gap between looking at the flag and going to sleep in a wait: it interrupts again.
+ */
+#define TICK_US 20000
+#define PATIENCE 15
+
+static volatile sig_atomic_t ticks;
+
+static void raise_interrupted(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	luaL_error(L, "interrupted");
+}
+
+static void on_signal(int sig)
+{
+	struct itimerval often = { { 0, TICK_US }, { 0, TICK_US } };
+
+	ph_bind.interrupted = sig;
+	ticks = 0;
+	/* As luajit(1) does it: safe in a handler, it changes how the next instruction is dispatched. */
+	if (ph_bind.L)
+		lua_sethook(ph_bind.L, raise_interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void on_tick(int sig)
+{
+	static const char said[] = "ptracehook: interrupted: the script did not end by itself\n";
+
+	(void)sig;
+	if (!ph_bind.interrupted || ++ticks < PATIENCE || ph_bind.busy)
+		return;
+	if (write(STDERR_FILENO, said, sizeof(said) - 1) < 0)
+		_exit(1);
+	ph_tracer_abandon(ph_bind.tracer);
+	_exit(128 + ph_bind.interrupted);
+}
+
+void ph_bind_interrupt_install(void)
+{
+	struct sigaction soft = { .sa_handler = on_signal }, tick = { .sa_handler = on_tick }, before;
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+
+	sigfillset(&soft.sa_mask);
+	sigfillset(&tick.sa_mask);
+	sigaction(SIGALRM, &tick, NULL);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		sigaction(ends[i], NULL, &before);
+		/* nohup(1) means it; a shell that starts us in the background ignores SIGINT without being asked. */
+		if (ends[i] != SIGHUP || before.sa_handler != SIG_IGN)
+			sigaction(ends[i], &soft, NULL);
+	}
+}
+
+void ph_bind_exit(int status)
+{
+	/* A hook may be on the stack below us, so the engine is not asked to finish what it was doing. */
+	ph_bind.busy++;
+	fflush(stdout);
+	ph_tracer_abandon(ph_bind.tracer);
+	exit(status);
+}

@@ -1,0 +1,166 @@
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bind/bind.h"
+
+#define TWO_63 9223372036854775808.0
+#define TWO_64 18446744073709551616.0
+#define LUA_TCDATA 10	/* lj_obj.h: the type tag behind "cdata", which lua.h does not name */
+
+/*
+ * The C interface of LuaJIT has no way to ask for a cdata's type. Its id stands in the object's header, a fixed
+ * distance before the payload; open_numbers measures that distance on cdata whose types it knows, so that another
+ * build of LuaJIT is found out at once and not by wrong numbers.
+ */
+static struct {
+	int distance;
+	uint16_t u64, i64;
+} id;
+
+static uint16_t id_at(const void *payload, int distance)
+{
+	uint16_t value;
+
+	memcpy(&value, (const char *)payload - distance, sizeof(value));
+	return value;
+}
+
+static const void *make(lua_State *L, const char *what)
+{
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "ffi");
+	lua_call(L, 1, 1);			/* ffi */
+	lua_getfield(L, -1, "new");		/* ffi new */
+	lua_pushstring(L, what);
+	lua_call(L, 1, 1);			/* ffi cdata */
+	lua_remove(L, -2);
+	return lua_topointer(L, -1);
+}
+
+/* Returns a number through a cell that C wrote: cdata cannot be made from C. */
+static const char makers[] =
+	"local ffi, address = require 'ffi', ...\n"
+	"local u = ffi.cast('uint64_t *', ffi.cast('uintptr_t', ffi.cast('void *', address)))\n"
+	"local i = ffi.cast('int64_t *', u)\n"
+	"return function() return u[0] end, function() return i[0] end\n";
+
+static int push_u64_ref, push_i64_ref;
+
+void ph_bind_open_numbers(lua_State *L)
+{
+	const void *a, *b, *c, *d;
+
+	a = make(L, "uint64_t");
+	b = make(L, "uint64_t");
+	c = make(L, "int64_t");
+	d = make(L, "int64_t");
+	id.distance = 0;
+	for (int distance = 2; distance <= 8 && !id.distance; distance += 2)
+		if (id_at(a, distance) == id_at(b, distance) && id_at(c, distance) == id_at(d, distance) &&
+		    id_at(a, distance) != id_at(c, distance))
+			id.distance = distance;
+	if (!id.distance)
+		luaL_error(L, "this build of LuaJIT keeps the types of cdata where ptracehook does not find them");
+	id.u64 = id_at(a, id.distance);
+	id.i64 = id_at(c, id.distance);
+	lua_pop(L, 4);
+
+	if (luaL_loadbuffer(L, makers, sizeof(makers) - 1, "=ptracehook/number.c") != 0)
+		lua_error(L);
+	lua_pushlightuserdata(L, &ph_bind.now.cell);
+	lua_call(L, 1, 2);			/* push_u64 push_i64 */
+	push_i64_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	push_u64_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void ph_bind_push_u64(lua_State *L, uint64_t value)
+{
+	ph_bind.now.cell = value;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, push_u64_ref);
+	lua_call(L, 0, 1);
+}
+
+void ph_bind_push_i64(lua_State *L, int64_t value)
+{
+	ph_bind.now.cell = (uint64_t)value;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, push_i64_ref);
+	lua_call(L, 0, 1);
+}
+
+bool ph_bind_is_integer_cdata(lua_State *L, int index)
+{
+	uint16_t type;
+
+	if (lua_type(L, index) != LUA_TCDATA)
+		return false;
+	type = id_at(lua_topointer(L, index), id.distance);
+	return type == id.u64 || type == id.i64;
+}
+
+struct integer {
+	uint64_t bits;
+	bool negative;
+};
+
+static int wrong_type(lua_State *L, int index, const char *what)
+{
+	ph_bind_argument_error(L, "%s: whole number expected, got %s", what, luaL_typename(L, index));
+}
+
+static struct integer check_integer(lua_State *L, int index, const char *what)
+{
+	struct integer result = { 0 };
+	double number;
+
+	if (ph_bind_is_integer_cdata(L, index)) {
+		const void *payload = lua_topointer(L, index);
+
+		memcpy(&result.bits, payload, sizeof(result.bits));
+		result.negative = id_at(payload, id.distance) == id.i64 && (int64_t)result.bits < 0;
+		return result;
+	}
+	if (lua_type(L, index) != LUA_TNUMBER)
+		wrong_type(L, index, what);
+	number = lua_tonumber(L, index);
+	if (isnan(number) || isinf(number))
+		ph_bind_argument_error(L, "%s: whole number expected, got %s", what, isnan(number) ? "nan" : "an infinite one");
+	if (number != floor(number))
+		ph_bind_argument_error(L, "%s: whole number expected, got %.14g", what, number);
+	if (number >= TWO_64 || number < -TWO_63)
+		ph_bind_argument_error(L, "%s: %.14g does not fit 64 bits", what, number);
+	result.negative = number < 0;
+	result.bits = result.negative ? (uint64_t)(int64_t)number : (uint64_t)number;
+	return result;
+}
+
+uint64_t ph_bind_check_addr(lua_State *L, int index, const char *what)
+{
+	struct integer value = check_integer(L, index, what);
+
+	if (value.negative)
+		ph_bind_argument_error(L, "%s: must not be negative, got %lld", what, (long long)value.bits);
+	return value.bits;
+}
+
+size_t ph_bind_check_len(lua_State *L, int index, const char *what)
+{
+	uint64_t value = ph_bind_check_addr(L, index, what);
+
+	if (value > SIZE_MAX / 4)
+		ph_bind_argument_error(L, "%s: %llu is more than there is memory", what, (unsigned long long)value);
+	return value;
+}
+
+uint64_t ph_bind_check_int(lua_State *L, int index, unsigned int bits, const char *what)
+{
+	struct integer value = check_integer(L, index, what);
+	bool fits = bits == 64 || (value.negative ? (int64_t)value.bits >= -(1ll << (bits - 1)) :
+						    value.bits < 1ull << bits);
+
+	if (fits)
+		return value.bits;
+	if (value.negative)
+		ph_bind_argument_error(L, "%s: %lld does not fit %u bits", what, (long long)value.bits, bits);
+	ph_bind_argument_error(L, "%s: %llu does not fit %u bits", what, (unsigned long long)value.bits, bits);
+}

@@ -1,0 +1,185 @@
+#include "bind/script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+
+static char *readable(const char *folder, const char *name)
+{
+	static const char *const endings[] = { "", ".lua" };
+	char *path;
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		if (asprintf(&path, "%s%s%s%s", folder, *folder ? "/" : "", name, endings[i]) < 0)
+			return NULL;
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+/* share/ptracehook beside the binary's bin folder, wherever that was put. */
+static const char *data_folder(void)
+{
+	static char folder[4200];
+	char *slash;
+	ssize_t n;
+
+	if (*folder)
+		return folder;
+	n = readlink("/proc/self/exe", folder, 4096);
+	folder[n > 0 ? n : 0] = '\0';
+	for (int up = 0; up < 2; up++) {
+		slash = strrchr(folder, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	strcat(folder, "/share/ptracehook");
+	if (access(folder, R_OK) != 0)
+		snprintf(folder, sizeof(folder), "%s", PH_DATADIR);
+	return folder;
+}
+
+/* $XDG_DATA_HOME/ptracehook/what, or the place that stands for it. */
+static void user_folder(const char *what, char *buf, size_t len)
+{
+	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+	if (data && *data)
+		snprintf(buf, len, "%s/ptracehook/%s", data, what);
+	else
+		snprintf(buf, len, "%s/.local/share/ptracehook/%s", home ? home : "", what);
+}
+
+char *ph_script_find(const char *name)
+{
+	char folder[8192];
+	char *path;
+
+	if (strchr(name, '/'))
+		return access(name, F_OK) == 0 ? strdup(name) : NULL;
+	path = readable("", name);
+	if (path)
+		return path;
+	user_folder("scripts", folder, sizeof(folder));
+	path = readable(folder, name);
+	if (path)
+		return path;
+	snprintf(folder, sizeof(folder), "%s/scripts", data_folder());
+	return readable(folder, name);
+}
+
+static void prepend(lua_State *L, const char *field, const char *entries)
+{
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, field);		/* package path */
+	lua_pushstring(L, entries);
+	lua_insert(L, -2);
+	lua_concat(L, 2);
+	lua_setfield(L, -2, field);
+	lua_pop(L, 1);
+}
+
+void ph_script_set_paths(const char *script)
+{
+	const char *slash = script ? strrchr(script, '/') : NULL, *home = getenv("HOME");
+	char folder[8192], entries[40000], own[8192] = ".";
+	const char *lib;
+
+	if (slash)
+		snprintf(own, sizeof(own), "%.*s", slash == script ? 1 : (int)(slash - script), script);
+	user_folder("lua", folder, sizeof(folder));
+	lib = data_folder();
+	snprintf(entries, sizeof(entries),
+		 "%s/?.lua;%s/?/init.lua;./lua/?.lua;./lua/?/init.lua;%s/?.lua;%s/?/init.lua;%s/lua/?.lua;", own, own,
+		 folder, folder, lib);
+	prepend(ph_bind.L, "path", entries);
+	snprintf(entries, sizeof(entries), "%s/?.so;./lua/?.so;%s/?.so;", own, folder);
+	prepend(ph_bind.L, "cpath", entries);
+	/* LuaRocks' trees of Lua 5.1, behind what LUA_PATH says. */
+	lua_getglobal(ph_bind.L, "package");
+	for (int i = 0; i < 2; i++) {
+		const char *field = i ? "cpath" : "path";
+
+		lua_getfield(ph_bind.L, -1, field);
+		lua_pushfstring(ph_bind.L, i ? ";%s/.luarocks/lib/lua/5.1/?.so;/usr/local/lib/lua/5.1/?.so;"
+					      "/usr/lib/x86_64-linux-gnu/lua/5.1/?.so" :
+					      ";%s/.luarocks/share/lua/5.1/?.lua;%s/.luarocks/share/lua/5.1/?/init.lua;"
+					      "/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua;"
+					      "/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua",
+				home ? home : "", home ? home : "");
+		lua_concat(ph_bind.L, 2);
+		lua_setfield(ph_bind.L, -2, field);
+	}
+	lua_pop(ph_bind.L, 1);
+}
+
+void ph_script_set_arguments(char **argv, int script, int n_arguments)
+{
+	lua_State *L = ph_bind.L;
+
+	lua_createtable(L, n_arguments, script + 1);
+	for (int i = 0; i <= script + n_arguments; i++) {
+		lua_pushstring(L, argv[i]);
+		lua_rawseti(L, -2, i - script);
+	}
+	lua_setglobal(L, "arg");
+}
+
+/* An error of loading: kept as if it had been raised, without a traceback, since nothing ran. */
+static bool keep_load_error(lua_State *L)
+{
+	ph_bind_keep_error(L);
+	return false;
+}
+
+bool ph_script_require(const char *name)
+{
+	lua_State *L = ph_bind.L;
+	const char *dot = strrchr(name, '.');
+
+	lua_getglobal(L, "require");
+	lua_pushstring(L, name);
+	if (!ph_bind_call(L, 1, 1))
+		return false;
+	lua_setglobal(L, dot ? dot + 1 : name);
+	return ph_bind_flush();
+}
+
+bool ph_script_run_chunk(const char *text, const char *name)
+{
+	lua_State *L = ph_bind.L;
+
+	if (luaL_loadbuffer(L, text, strlen(text), name) != 0)
+		return keep_load_error(L);
+	return ph_bind_call(L, 0, 0) && ph_bind_flush();
+}
+
+bool ph_script_run_file(const char *path, int n_arguments, char **arguments)
+{
+	lua_State *L = ph_bind.L;
+
+	if (luaL_loadfile(L, path) != 0)
+		return keep_load_error(L);
+	luaL_checkstack(L, n_arguments, "too many arguments");
+	for (int i = 0; i < n_arguments; i++)
+		lua_pushstring(L, arguments[i]);
+	return ph_bind_call(L, n_arguments, 0) && ph_bind_flush();
+}
+
+bool ph_script_call(const char *function)
+{
+	lua_State *L = ph_bind.L;
+
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "ptracehook.main");
+	if (!ph_bind_call(L, 1, 1))
+		return false;
+	lua_getfield(L, -1, function);
+	lua_remove(L, -2);
+	return ph_bind_call(L, 0, 0);
+}

@@ -1,0 +1,402 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+
+#define SESSION "Session"
+#define OPEN "ptracehook.open"	/* registry: sessions that have not ended, so that none ends by being forgotten */
+
+static void *ref_session(void *session)
+{
+	return ph_session_ref(session);
+}
+
+void ph_bind_push_session(lua_State *L, struct ph_session *session)
+{
+	ph_bind_push(L, SESSION, session, ref_session);
+}
+
+void ph_bind_set_current(struct ph_session *session)
+{
+	struct ph_session *before = ph_bind.current;
+
+	ph_bind.current = session ? ph_session_ref(session) : NULL;
+	ph_session_unref(before);
+}
+
+struct ph_session *ph_bind_check_session(lua_State *L, int index)
+{
+	if (index && !lua_isnoneornil(L, index))
+		return ph_bind_check(L, index, SESSION);
+	if (!ph_bind.current)
+		ph_bind_argument_error(L, "there is no target: name a program or -p PID on the command line, or call spawn "
+				       "or attach first");
+	return ph_bind.current;
+}
+
+static void see_thread(struct ph_session *session)
+{
+	if (session == ph_bind.current)
+		ph_bind_set_now(ph_session_thread(session));
+}
+
+/* The newly opened session: kept open, current, pushed. */
+static int push_opened(lua_State *L, struct ph_session *session)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, OPEN);	/* open */
+	for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+		struct ph_session *other = ph_bind_test(L, -2, SESSION);
+
+		if (other && ph_session_has_ended(other)) {
+			lua_pushvalue(L, -2);
+			lua_pushnil(L);
+			lua_rawset(L, -5);
+		}
+	}
+	ph_bind_push_session(L, session);		/* open session */
+	ph_session_unref(session);
+	lua_pushvalue(L, -1);
+	lua_pushboolean(L, 1);
+	lua_rawset(L, -4);
+	lua_remove(L, -2);
+	ph_bind_set_current(session);
+	see_thread(session);
+	return 1;
+}
+
+void ph_bind_adopt(struct ph_session *session)
+{
+	push_opened(ph_bind.L, session);
+	lua_pop(ph_bind.L, 1);
+}
+
+/* A list of strings from the table at the top of the stack, NULL-terminated; its memory is Lua's, left on the stack. */
+static char **string_list(lua_State *L, int table)
+{
+	int n = (int)lua_objlen(L, table);
+	char **list = lua_newuserdata(L, ((size_t)n + 1) * sizeof(*list));
+
+	for (int i = 0; i < n; i++) {
+		lua_rawgeti(L, table, i + 1);
+		/* The table keeps the string, so the pointer outlives the pop. */
+		list[i] = (char *)(uintptr_t)luaL_checkstring(L, -1);
+		lua_pop(L, 1);
+	}
+	list[n] = NULL;
+	return list;
+}
+
+static const char *optional_string(lua_State *L, int table, const char *name)
+{
+	const char *text;
+
+	lua_getfield(L, table, name);
+	text = lua_isnil(L, -1) ? NULL : lua_tostring(L, -1);
+	lua_pop(L, 1);
+	return text;
+}
+
+static bool flag(lua_State *L, int table, const char *name)
+{
+	bool set;
+
+	lua_getfield(L, table, name);
+	set = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return set;
+}
+
+/*
+ * core.spawn{argv = {…}, env = {"NAME=value", …}, path, cwd, no_aslr, follow, stdio = {[0] = fd, …},
+ * limits = {{resource, value}, …}}: checked and completed by ptracehook/session.lua.
+ */
+static int l_spawn(lua_State *L)
+{
+	struct ph_spawn_options options = PH_SPAWN_OPTIONS_INIT;
+	struct ph_limit limits[16];
+	struct ph_session *session;
+	struct ph_err err;
+	int r;
+
+	options.path = optional_string(L, 1, "path");
+	options.cwd = optional_string(L, 1, "cwd");
+	options.no_aslr = flag(L, 1, "no_aslr");
+	options.follow = flag(L, 1, "follow");
+	options.ignored = &ph_bind.ignored;
+	options.blocked = &ph_bind.blocked;
+	lua_getfield(L, 1, "argv");
+	options.argv = string_list(L, lua_gettop(L));
+	lua_getfield(L, 1, "env");
+	options.env = string_list(L, lua_gettop(L));
+	lua_getfield(L, 1, "stdio");
+	for (int i = 0; i < 3; i++) {
+		lua_rawgeti(L, -1, i);
+		if (lua_isnumber(L, -1))
+			options.stdio[i] = (int)lua_tointeger(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_getfield(L, 1, "limits");
+	options.limits = limits;
+	for (size_t n = lua_objlen(L, -1); options.n_limits < n && options.n_limits < 16; options.n_limits++) {
+		lua_rawgeti(L, -1, (int)options.n_limits + 1);
+		lua_rawgeti(L, -1, 1);
+		lua_rawgeti(L, -2, 2);
+		limits[options.n_limits] = (struct ph_limit){ (int)lua_tointeger(L, -2), (uint64_t)lua_tonumber(L, -1) };
+		lua_pop(L, 3);
+	}
+	ph_bind_flush();
+	ph_bind_enter();
+	r = ph_session_spawn(ph_bind.tracer, &options, &session, &err);
+	ph_bind_leave();
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return push_opened(L, session);
+}
+
+static int l_attach(lua_State *L)	/* core.attach(pid, follow) -> Session */
+{
+	pid_t pid = (pid_t)ph_bind_check_int(L, 1, 31, "attach: pid");
+	bool follow = lua_toboolean(L, 2);
+	struct ph_session *session;
+	struct ph_err err;
+	int r;
+
+	ph_bind_enter();
+	r = ph_session_attach(ph_bind.tracer, pid, follow, &session, &err);
+	ph_bind_leave();
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return push_opened(L, session);
+}
+
+/* {kind = …} as run() gives it and on("exit") gets it. */
+void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason)
+{
+	static const char *const kinds[] = {
+		[PH_REASON_NONE] = "none", [PH_REASON_EXIT] = "exit",	  [PH_REASON_SIGNAL] = "signal",
+		[PH_REASON_STOP] = "stop", [PH_REASON_DETACH] = "detach", [PH_REASON_TIMEOUT] = "timeout",
+	};
+	char name[32];
+
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, kinds[reason->kind]);
+	lua_setfield(L, -2, "kind");
+	if (reason->kind == PH_REASON_EXIT) {
+		lua_pushinteger(L, reason->code);
+		lua_setfield(L, -2, "code");
+	} else if (reason->kind == PH_REASON_SIGNAL) {
+		lua_pushstring(L, ph_bind_signal_name(reason->code, name, sizeof(name)));
+		lua_setfield(L, -2, "signal");
+	} else if (reason->kind == PH_REASON_STOP) {
+		ph_bind_push_thread(L, reason->thread);
+		lua_setfield(L, -2, "thread");
+		lua_pushstring(L, ph_bind_event_name(reason->event));
+		lua_setfield(L, -2, "event");
+		ph_bind_push_breakpoint(L, reason->breakpoint);
+		lua_setfield(L, -2, "breakpoint");
+	}
+}
+
+static int l_run(lua_State *L)		/* session:run([milliseconds]) -> reason */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	int64_t timeout = lua_isnoneornil(L, 2) ? -1 : (int64_t)luaL_checknumber(L, 2);
+	lua_State *before = ph_bind.L;
+	struct ph_reason reason;
+	struct ph_err err;
+	int r;
+
+	if (!ph_bind_flush()) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+		return lua_error(L);
+	}
+	ph_bind.L = L;
+	ph_bind_enter();
+	r = ph_session_run(session, timeout, &reason, &err);
+	/* An error in a hook ends the run for good. */
+	if (r == -ECANCELED)
+		ph_session_close(session);
+	ph_bind_leave();
+	ph_bind.L = before;
+	see_thread(session);
+	if (ph_session_has_ended(session))
+		ph_bind_tell_pending(session);
+	if (r == -ECANCELED) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+		return lua_error(L);
+	}
+	if (r == -EINTR)
+		return luaL_error(L, "interrupted");
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	ph_bind_push_reason(L, &reason);
+	return 1;
+}
+
+static int l_detach(lua_State *L)	/* session:detach(stopped) */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	bool stopped = lua_toboolean(L, 2);
+	struct ph_err err;
+	int r;
+
+	ph_bind_enter();
+	r = ph_session_detach(session, stopped, &err);
+	ph_bind_leave();
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return 0;
+}
+
+static int l_kill(lua_State *L)
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	lua_State *before = ph_bind.L;
+	struct ph_err err;
+	int r;
+
+	ph_bind.L = L;
+	ph_bind_enter();
+	r = ph_session_kill(session, &err);
+	ph_bind_leave();
+	ph_bind.L = before;
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return 0;
+}
+
+static int l_close(lua_State *L)
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+
+	ph_bind_tell_pending(session);
+	ph_bind_enter();
+	ph_session_close(session);
+	ph_bind_leave();
+	return 0;
+}
+
+static int add_process(struct ph_process *process, void *user)
+{
+	lua_State *L = user;
+
+	ph_bind_push_process(L, process);
+	lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+	return 0;
+}
+
+static int l_processes(lua_State *L)
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+
+	lua_newtable(L);
+	ph_session_each_process(session, add_process, L);
+	return 1;
+}
+
+static int l_policy(lua_State *L)	/* session:set_policy(exitkill, follow), nil: as it is */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	struct ph_policy policy = ph_session_policy(session);
+	struct ph_err err;
+	int r;
+
+	if (!lua_isnoneornil(L, 2))
+		policy.exitkill = lua_toboolean(L, 2);
+	if (!lua_isnoneornil(L, 3))
+		policy.follow = lua_toboolean(L, 3);
+	r = ph_session_set_policy(session, &policy, &err);
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return 0;
+}
+
+static int l_resolve(lua_State *L)	/* session:resolve(where) -> address, or nil, message */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	const char *where = luaL_checkstring(L, 2);
+	char message[PH_ERR_MESSAGE_MAX];
+	struct ph_err err;
+	ph_addr addr;
+	int r = ph_session_resolve(session, where, &addr, &err);
+
+	if (r == -ENOENT) {
+		lua_pushnil(L);
+		lua_pushstring(L, ph_err_message(&err, message, sizeof(message)));
+		return 2;
+	}
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	ph_bind_push_u64(L, addr);
+	return 1;
+}
+
+static int l_pid(lua_State *L)
+{
+	lua_pushinteger(L, ph_session_pid(ph_bind_check(L, 1, SESSION)));
+	return 1;
+}
+
+static int l_process(lua_State *L)
+{
+	ph_bind_push_process(L, ph_session_process(ph_bind_check(L, 1, SESSION)));
+	return 1;
+}
+
+static int l_thread(lua_State *L)
+{
+	ph_bind_push_thread(L, ph_session_thread(ph_bind_check(L, 1, SESSION)));
+	return 1;
+}
+
+static int l_ended(lua_State *L)
+{
+	lua_pushboolean(L, ph_session_has_ended(ph_bind_check(L, 1, SESSION)));
+	return 1;
+}
+
+static int l_gc(lua_State *L)
+{
+	ph_session_unref(*(struct ph_session **)lua_touserdata(L, 1));
+	return 0;
+}
+
+static int l_tostring(lua_State *L)
+{
+	struct ph_session *session = ph_bind_check(L, 1, SESSION);
+
+	lua_pushfstring(L, "Session %d%s", ph_session_pid(session), ph_session_has_ended(session) ? " (ended)" : "");
+	return 1;
+}
+
+static int l_current(lua_State *L)	/* core.current() -> Session or nil */
+{
+	ph_bind_push_session(L, ph_bind.current);
+	return 1;
+}
+
+void ph_bind_open_session(lua_State *L)		/* core -> core */
+{
+	static const luaL_Reg methods[] = {
+		{ "run_ms", l_run },	     { "let_go", l_detach },	 { "kill", l_kill },
+		{ "close", l_close },	     { "processes", l_processes }, { "set_policy", l_policy },
+		{ "resolve", l_resolve },    { NULL, NULL },
+	};
+	static const luaL_Reg getters[] = {
+		{ "pid", l_pid },   { "process", l_process }, { "thread", l_thread },
+		{ "ended", l_ended }, { NULL, NULL },
+	};
+
+	lua_newtable(L);
+	lua_setfield(L, LUA_REGISTRYINDEX, OPEN);
+	ph_bind_class_open(L, &(struct ph_bind_class){ SESSION, methods, getters, l_gc, l_tostring });
+	lua_pushcfunction(L, l_spawn);
+	lua_setfield(L, -2, "spawn");
+	lua_pushcfunction(L, l_attach);
+	lua_setfield(L, -2, "attach");
+	lua_pushcfunction(L, l_current);
+	lua_setfield(L, -2, "current");
+}

@@ -1,0 +1,187 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lualib.h>
+
+#include "bind/bind.h"
+#include "bind/embed.h"
+#include "os/wait.h"
+
+struct ph_bind ph_bind = { .error_ref = LUA_NOREF };
+
+/* $PTRACEHOOK_LUA/name.lua or its init.lua, for whoever works on our own Lua files; "" when there is no such file. */
+static void push_override(lua_State *L, const char *name)
+{
+	const char *folder = getenv("PTRACEHOOK_LUA");
+
+	if (!folder || !*folder) {
+		lua_pushliteral(L, "");
+		return;
+	}
+	luaL_gsub(L, name, ".", "/");
+	lua_pushfstring(L, "%s/%s.lua", folder, lua_tostring(L, -1));
+	if (access(lua_tostring(L, -1), R_OK) == 0)
+		return;
+	lua_pushfstring(L, "%s/%s/init.lua", folder, lua_tostring(L, -2));
+	if (access(lua_tostring(L, -1), R_OK) != 0)
+		lua_pushliteral(L, "");
+}
+
+static int l_searcher(lua_State *L)	/* package.loaders: name -> loader, or why not */
+{
+	const char *name = luaL_checkstring(L, 1), *path;
+
+	push_override(L, name);
+	path = lua_tostring(L, -1);
+	if (*path) {
+		if (luaL_loadfile(L, path) != 0)
+			return lua_error(L);
+		return 1;
+	}
+	for (const struct ph_embedded *at = ph_embedded; at->name; at++) {
+		if (strcmp(at->name, name) != 0)
+			continue;
+		if (luaL_loadbuffer(L, (const char *)at->bytes, at->size, at->name) != 0)
+			return lua_error(L);
+		return 1;
+	}
+	lua_pushfstring(L, "\n\tno library '%s' in ptracehook", name);
+	return 1;
+}
+
+/* Ours come first, behind package.preload: nothing in a script's folder stands in for them by accident. */
+static void add_searcher(lua_State *L)
+{
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "loaders");		/* package loaders */
+	for (int i = (int)lua_objlen(L, -1); i >= 2; i--) {
+		lua_rawgeti(L, -1, i);
+		lua_rawseti(L, -2, i + 1);
+	}
+	lua_pushcfunction(L, l_searcher);
+	lua_rawseti(L, -2, 2);
+	lua_pop(L, 2);
+}
+
+static int l_exit(lua_State *L)		/* core.exit(status) */
+{
+	ph_bind_exit((int)luaL_checkinteger(L, 1));
+}
+
+static int l_is_wide(lua_State *L)	/* core.is_wide(x): a uint64_t or int64_t */
+{
+	lua_pushboolean(L, ph_bind_is_integer_cdata(L, 1));
+	return 1;
+}
+
+static int l_policy_errors(lua_State *L)	/* core.report_errors(yes) */
+{
+	ph_bind.report_errors = lua_toboolean(L, 1);
+	return 0;
+}
+
+static int l_verbosity(lua_State *L)	/* core.verbosity() -> quiet, verbose */
+{
+	lua_pushboolean(L, ph_bind.quiet);
+	lua_pushboolean(L, ph_bind.verbose);
+	return 2;
+}
+
+static int l_thread(lua_State *L)	/* core.thread(): what the global thread means, or nil */
+{
+	ph_bind_push_thread(L, ph_bind.now_thread);
+	return 1;
+}
+
+static int l_process(lua_State *L)
+{
+	ph_bind_push_process(L, ph_bind.now_thread ? ph_thread_process(ph_bind.now_thread) : NULL);
+	return 1;
+}
+
+static int l_clock(lua_State *L)	/* core.clock() -> seconds that only grow */
+{
+	lua_pushnumber(L, (lua_Number)ph_os_now() / 1e9);
+	return 1;
+}
+
+static int l_raise(lua_State *L)	/* core.raise(message): at the innermost line that is not ours */
+{
+	ph_bind_argument_error(L, "%s", luaL_checkstring(L, 1));
+}
+
+static int l_core(lua_State *L)		/* the module "ptracehook.core" */
+{
+	static const luaL_Reg functions[] = {
+		{ "exit", l_exit },	      { "is_wide", l_is_wide }, { "report_errors", l_policy_errors },
+		{ "verbosity", l_verbosity }, { "raise", l_raise },
+		{ "thread", l_thread },	      { "process", l_process }, { "clock", l_clock },
+		{ NULL, NULL },
+	};
+
+	lua_newtable(L);			/* core */
+	luaL_register(L, NULL, functions);
+	lua_newtable(L);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, "ptracehook.classes");
+	lua_setfield(L, -2, "classes");
+	ph_bind_open_errors(L);
+	ph_bind_open_numbers(L);
+	ph_bind_open_action(L);
+	ph_bind_open_session(L);
+	ph_bind_open_thread(L);
+	ph_bind_open_breakpoint(L);
+	ph_bind_open_event(L);
+	ph_bind_open_regs(L);
+	ph_bind_open_mem(L);
+	return 1;
+}
+
+static int l_open(lua_State *L)
+{
+	luaL_openlibs(L);
+	add_searcher(L);
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "preload");
+	lua_pushcfunction(L, l_core);
+	lua_setfield(L, -2, "ptracehook.core");
+	lua_pop(L, 2);
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "ptracehook");
+	lua_call(L, 1, 0);
+	return 0;
+}
+
+int ph_bind_open(struct ph_bind *bind)
+{
+	int r = ph_tracer_new(&bind->tracer);
+
+	if (r < 0)
+		return r;
+	ph_tracer_set_interrupt(bind->tracer, &bind->interrupted);
+	bind->L = luaL_newstate();
+	if (!bind->L)
+		return -ENOMEM;
+	lua_pushcfunction(bind->L, l_open);
+	return ph_bind_call(bind->L, 0, 0) ? 0 : -ECANCELED;
+}
+
+void ph_bind_close(struct ph_bind *bind)
+{
+	lua_State *L = bind->L;
+
+	bind->busy++;
+	ph_bind_set_now(NULL);
+	ph_tracer_free(bind->tracer);
+	bind->tracer = NULL;
+	ph_bind_set_current(NULL);
+	if (L)
+		lua_close(L);
+	bind->L = NULL;
+	free(bind->error_trace);
+	bind->error_trace = NULL;
+	fflush(stdout);
+}

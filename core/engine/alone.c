@@ -1,0 +1,65 @@
+#include "engine/alone.h"
+
+#include <errno.h>
+
+#include "engine/arrival.h"
+#include "os/ptrace.h"
+#include "os/wait.h"
+
+static int start(pid_t tid, enum ph_alone_how how)
+{
+	switch (how) {
+	case PH_ALONE_STEP:
+		return ph_os_step(tid, 0);
+	case PH_ALONE_SYSCALL:
+		return ph_os_syscall(tid, 0);
+	case PH_ALONE_OUT:
+		/* The interrupt is answered on the way to user mode, before any signal (kernel/signal.c, get_signal). */
+		ph_os_interrupt(tid);
+		return ph_os_cont(tid, 0);
+	}
+	return -EINVAL;
+}
+
+int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int *ret_status, struct ph_err *err)
+{
+	int r = ph_thread_regs_flush(thread, err);
+
+	if (r < 0)
+		return r;
+	r = start(thread->tid, how);
+	/* -ESRCH: killed while it was stopped. Its end is on the way, and the wait finds it. */
+	if (r < 0 && r != -ESRCH)
+		return ph_err_set_in(err, r, "run alone", thread->tid);
+	ph_thread_set_running(thread);
+	r = ph_os_wait_one(thread->tid, ret_status);
+	if (r < 0) {
+		thread->state = PH_THREAD_EXITING;
+		return ph_err_set_in(err, -ESRCH, "run alone", thread->tid);
+	}
+	ph_arrival_note(thread, *ret_status);
+	return 0;
+}
+
+void ph_alone_die(struct ph_thread *thread)
+{
+	ph_os_cont(thread->tid, 0);
+	ph_thread_set_running(thread);
+	thread->state = PH_THREAD_EXITING;
+}
+
+int ph_alone_await_exec(pid_t pid, int *ret_status)
+{
+	for (;;) {
+		struct ph_stop stop;
+		int r = ph_os_wait_one(pid, ret_status);
+
+		if (r < 0)
+			return r;
+		stop = ph_stop_decode(*ret_status);
+		if (stop.kind == PH_STOP_EXEC || stop.kind == PH_STOP_EXITED || stop.kind == PH_STOP_KILLED)
+			return 0;
+		/* A signal sent to our whole group meanwhile is the child's as well; all else it stopped for is ours. */
+		ph_os_cont(pid, stop.kind == PH_STOP_SIGNAL ? stop.value : 0);
+	}
+}

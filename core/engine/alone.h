@@ -1,0 +1,30 @@
+/*
+ * alone - the one exception to "dispatch resumes": one thread runs by itself until its next status.
+ *
+ * For passing a site, for a program on its way to its first instruction and, later, for injected calls. The status is
+ * returned, not dispatched. Whoever calls this has seen to it that the other threads may run or cannot.
+ */
+#ifndef PH_ENGINE_ALONE_H
+#define PH_ENGINE_ALONE_H
+
+#include "engine/thread.h"
+
+enum ph_alone_how {
+	PH_ALONE_STEP,		/* one instruction */
+	PH_ALONE_SYSCALL,	/* to the entry or exit of a system call */
+	PH_ALONE_OUT,		/* out of the kernel, no instruction: the result of a call is in the registers then */
+};
+
+/* Its status, or -ESRCH when the thread is gone. No signal is delivered. It is stopped then, or marked exiting. */
+int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int *ret_status, struct ph_err *err);
+
+/*
+ * A killed thread that stands in its exit event goes on to its end. (PTRACE_EVENT_EXIT stops a thread even when
+ * SIGKILL ended it: the signal has been taken off by then.)
+ */
+void ph_alone_die(struct ph_thread *thread);
+
+/* A seized child of ours, which no session knows yet, until it has executed its program or ended. */
+int ph_alone_await_exec(pid_t pid, int *ret_status);
+
+#endif

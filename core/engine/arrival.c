@@ -1,0 +1,131 @@
+#include "engine/arrival.h"
+
+#include <linux/sched.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "engine/breakpoint.h"
+#include "os/ptrace.h"
+
+unsigned long ph_trace_options(const struct ph_session *session)
+{
+	/* TRACEEXIT: a leader that exits before its threads is never reported otherwise, and nobody could wait for it. */
+	return PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+	       PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT |
+	       (session->policy.exitkill ? PTRACE_O_EXITKILL : 0);
+}
+
+/* The CLONE_ flags of the call that the parent is in; the event's kind alone tells neither threads nor shared memory. */
+static uint64_t clone_flags(struct ph_thread *parent)
+{
+	uint64_t flags = 0;
+
+	if (ph_thread_regs_fetch(parent, NULL) < 0)
+		return 0;
+	switch ((long)parent->view.regs.orig_rax) {
+	case SYS_clone:
+		return parent->view.regs.rdi;
+	case SYS_clone3:
+		/* struct clone_args begins with its flags (clone(2)). */
+		ph_space_read(parent->process->space, parent->tid, parent->view.regs.rdi, &flags, sizeof(flags), NULL);
+		return flags;
+	case SYS_vfork:
+		return CLONE_VM | CLONE_VFORK;
+	default:
+		return 0;
+	}
+}
+
+/* A child process: with its parent's memory, or with a copy of it, which is made whole before the child runs. */
+static struct ph_process *introduce_process(struct ph_thread *parent, pid_t pid, bool shares)
+{
+	struct ph_process *of = parent->process, *process;
+	bool follow = of->session->policy.follow && !of->silent;
+	struct ph_space *space;
+
+	if (shares)
+		space = ph_space_ref(of->space);
+	else if (ph_space_new(pid, &space, NULL) < 0)
+		return NULL;
+	if (ph_process_new(of->session, pid, space, &process) < 0) {
+		ph_space_unref(space);
+		return NULL;
+	}
+	process->silent = !follow;
+	return process;
+}
+
+static void introduce(struct ph_thread *parent)
+{
+	uint64_t flags = clone_flags(parent);
+	struct ph_process *process = parent->process;
+	struct ph_thread *child;
+	unsigned long tid;
+	int status;
+
+	if (ph_os_event_message(parent->tid, &tid) < 0 || !process->alive)
+		return;
+	if (!(flags & CLONE_THREAD)) {
+		process = introduce_process(parent, (pid_t)tid, flags & CLONE_VM);
+		if (!process)
+			return;
+	}
+	if (ph_thread_new(process, (pid_t)tid, &child) < 0) {
+		if (process != parent->process)
+			ph_process_retire(process);
+		return;
+	}
+	child->newborn = true;
+	if (process != parent->process) {
+		parent->born = ph_process_ref(process);
+		if (!(flags & CLONE_VM)) {
+			ph_space_clean_copy(parent->process->space, parent->tid, process->space, child->tid);
+			if (!process->silent)
+				ph_breakpoints_adopt(parent->process, process);
+		}
+	}
+	if (ph_tracer_stray_take(process->session->tracer, (pid_t)tid, &status)) {
+		ph_arrival_note(child, status);
+		ph_thread_set_pending(child, status);
+	}
+}
+
+bool ph_arrival_note(struct ph_thread *thread, int status)
+{
+	struct ph_stop stop = ph_stop_decode(status);
+
+	switch (stop.kind) {
+	case PH_STOP_EXITED:
+	case PH_STOP_KILLED:
+		ph_thread_set_running(thread);
+		thread->state = PH_THREAD_EXITING;
+		return true;
+	case PH_STOP_INTERRUPT:
+		ph_thread_set_stopped(thread);
+		thread->group_stopped = false;
+		return thread->newborn;
+	case PH_STOP_GROUP:
+		ph_thread_set_stopped(thread);
+		thread->group_stopped = true;
+		return thread->newborn;
+	case PH_STOP_CLONE:
+	case PH_STOP_FORK:
+	case PH_STOP_VFORK:
+		ph_thread_set_stopped(thread);
+		introduce(thread);
+		return true;
+	case PH_STOP_VFORK_DONE:
+		thread->in_vfork = false;
+		break;
+	case PH_STOP_SIGNAL:
+	case PH_STOP_TRAP:
+	case PH_STOP_SYSCALL:
+	case PH_STOP_EXEC:
+	case PH_STOP_EXITING:
+	case PH_STOP_OTHER:
+		break;
+	}
+	ph_thread_set_stopped(thread);
+	return true;
+}
+

@@ -1,0 +1,210 @@
+#include "engine/letgo.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "engine/alone.h"
+#include "engine/arrival.h"
+#include "engine/breakpoint.h"
+#include "engine/hold.h"
+#include "engine/signal.h"
+#include "engine/step.h"
+#include "os/ptrace.h"
+#include "os/wait.h"
+
+static void retire_threads(struct ph_process *process)
+{
+	struct ph_thread *thread;
+
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+		ph_thread_retire(thread);
+}
+
+/* The trap that waits to be dispatched: of ours, undone; the target's own, its signal. */
+static int settle_trap(struct ph_thread *thread)
+{
+	struct ph_space *space = thread->process->space;
+	uint8_t behind = 0;
+	siginfo_t info;
+	ph_addr at;
+
+	if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
+		return 0;
+	at = thread->view.regs.rip - 1;
+	ph_space_read_raw(space, thread->tid, at, &behind, 1, NULL);
+	if (ph_trap_decode(info.si_code, ph_space_site_find(space, at) != NULL, behind == PH_TRAP_BYTE) == PH_TRAP_OWN)
+		return SIGTRAP;
+	ph_thread_set_rip(thread, at);
+	return 0;
+}
+
+/* What the stopped thread needs before it runs untraced: the signal to deliver. Sites are still in place. */
+static int settle(struct ph_thread *thread)
+{
+	struct ph_stop stop;
+	siginfo_t info;
+	int length;
+
+	if (!ph_thread_has_pending(thread)) {
+		if (thread->pass.active && thread->pass.skip && ph_thread_regs_fetch(thread, NULL) >= 0 &&
+		    thread->view.regs.rip == thread->pass.addr) {
+			length = ph_step_length(thread, thread->pass.addr, NULL);
+			if (length > 0)
+				ph_thread_set_rip(thread, thread->pass.addr + (ph_addr)length);
+		}
+		return thread->stop_signal;
+	}
+	stop = ph_stop_decode(ph_thread_take_pending(thread));
+	if (stop.kind == PH_STOP_TRAP)
+		return settle_trap(thread);
+	if (stop.kind != PH_STOP_SIGNAL)
+		return 0;
+	if (thread->n_deferred && ph_os_siginfo_read(thread->tid, &info) >= 0)
+		ph_signal_arrive(thread, &info);
+	return stop.value;
+}
+
+static void detach_thread(struct ph_thread *thread, int sig)
+{
+	if (thread->state == PH_THREAD_STOPPED) {
+		ph_thread_regs_flush(thread, NULL);
+		ph_os_detach(thread->tid, sig);
+	}
+	ph_thread_retire(thread);
+}
+
+void ph_let_go_process(struct ph_process *process)
+{
+	struct ph_thread *thread;
+
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+		detach_thread(thread, thread->state == PH_THREAD_STOPPED ? settle(thread) : 0);
+	ph_process_retire(process);
+}
+
+/* A thread that began to exit cannot be detached; its end has to be read, or it stays a zombie of ours. */
+static void see_off(struct ph_process *process)
+{
+	struct ph_thread *thread;
+	int status;
+
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process) {
+		if (thread->state != PH_THREAD_EXITING || thread->tid == process->pid)
+			continue;
+		if (!ph_thread_has_pending(thread))
+			ph_os_wait_one(thread->tid, &status);
+		ph_thread_retire(thread);
+	}
+}
+
+/* A parent in vfork is stopped only when its child has gone its way, which it does now that it is let go. */
+static void await_vfork(struct ph_process *process)
+{
+	struct ph_thread *thread;
+	int status;
+
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process) {
+		if (!thread->in_vfork || thread->state != PH_THREAD_RUNNING)
+			continue;
+		ph_os_interrupt(thread->tid);
+		if (ph_os_wait_one(thread->tid, &status) >= 0 && ph_arrival_note(thread, status))
+			ph_thread_set_pending(thread, status);
+	}
+}
+
+void ph_let_go_session(struct ph_session *session, bool stopped)
+{
+	struct ph_process *process;
+	struct ph_thread *thread;
+
+	ph_hold_session(session);
+	if (stopped)
+		kill(session->target->pid, SIGSTOP);
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+			if (thread->state == PH_THREAD_STOPPED)
+				thread->stop_signal = settle(thread);
+	ph_breakpoints_retire(session);
+	/* Children before parents: a vfork parent stops only after its child has gone. */
+	for (struct ph_list *node = session->processes.prev; node != &session->processes;) {
+		struct ph_list *before = node->prev;
+
+		process = PH_LIST_OF(node, struct ph_process, in_session);
+		await_vfork(process);
+		see_off(process);
+		ph_let_go_process(process);
+		node = before;
+	}
+}
+
+/* Ends that were read already will not be reported again. */
+static void bury_read(struct ph_process *process)
+{
+	struct ph_thread *thread;
+
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process) {
+		struct ph_stop stop;
+
+		if (!ph_thread_has_pending(thread))
+			continue;
+		stop = ph_stop_decode(ph_thread_take_pending(thread));
+		if (stop.kind == PH_STOP_EXITING)
+			ph_alone_die(thread);
+		if (stop.kind != PH_STOP_EXITED && stop.kind != PH_STOP_KILLED)
+			continue;
+		if (thread->tid == process->pid)
+			process->reaped = true;
+		ph_thread_retire(thread);
+	}
+}
+
+static void reap(struct ph_process *process)
+{
+	struct ph_tracer *tracer = process->session->tracer;
+
+	while (!process->reaped) {
+		int status, tid = ph_os_wait_any(PH_WAIT_FOREVER, &status);
+		struct ph_thread *thread;
+		struct ph_stop stop;
+
+		if (tid == -EINTR)
+			continue;
+		if (tid < 0)
+			break;
+		thread = ph_tracer_find(tracer, tid);
+		if (!thread) {
+			ph_tracer_stray_add(tracer, tid, status);
+			continue;
+		}
+		stop = ph_stop_decode(status);
+		if (thread->process != process) {
+			if (ph_arrival_note(thread, status))
+				ph_thread_set_pending(thread, status);
+		} else if (stop.kind == PH_STOP_EXITED || stop.kind == PH_STOP_KILLED) {
+			ph_thread_retire(thread);
+			process->reaped = tid == process->pid;
+		} else {
+			ph_alone_die(thread);
+		}
+	}
+	retire_threads(process);
+	ph_process_retire(process);
+}
+
+void ph_kill_session(struct ph_session *session)
+{
+	struct ph_process *process;
+
+	ph_breakpoints_retire(session);
+	ph_list_each(process, &session->processes, struct ph_process, in_session) {
+		bury_read(process);
+		/* Once reaped, the number may be somebody else's. */
+		if (!process->reaped)
+			kill(process->pid, SIGKILL);
+	}
+	ph_list_each(process, &session->processes, struct ph_process, in_session) {
+		ph_process_ref(process);
+		reap(process);
+		ph_process_unref(process);
+	}
+}

@@ -1,0 +1,84 @@
+#include "engine/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/image.h"
+
+int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space, struct ph_process **ret)
+{
+	struct ph_process *process = calloc(1, sizeof(*process));
+
+	if (!process)
+		return -ENOMEM;
+	process->refs = 1;
+	process->pid = pid;
+	process->session = session;
+	process->space = space;
+	process->alive = true;
+	ph_session_hold(session);
+	ph_list_init(&process->threads);
+	ph_list_add_tail(&session->processes, &process->in_session);
+	*ret = process;
+	return 0;
+}
+
+struct ph_process *ph_process_ref(struct ph_process *process)
+{
+	process->refs++;
+	return process;
+}
+
+void ph_process_unref(struct ph_process *process)
+{
+	if (!process || --process->refs)
+		return;
+	ph_image_free(process->image);
+	ph_space_unref(process->space);
+	ph_session_drop(process->session);
+	free(process);
+}
+
+void ph_process_set_space(struct ph_process *process, struct ph_space *space)
+{
+	ph_space_unref(process->space);
+	process->space = space;
+	ph_image_free(process->image);
+	process->image = NULL;
+}
+
+void ph_process_retire(struct ph_process *process)
+{
+	if (!process->alive)
+		return;
+	process->alive = false;
+	ph_process_set_space(process, NULL);
+	ph_list_remove(&process->in_session);
+	ph_process_unref(process);
+}
+
+pid_t ph_process_pid(const struct ph_process *process)
+{
+	return process->pid;
+}
+
+struct ph_session *ph_process_session(const struct ph_process *process)
+{
+	return process->session;
+}
+
+bool ph_process_is_alive(const struct ph_process *process)
+{
+	return process->alive;
+}
+
+int ph_session_each_process(struct ph_session *session, int (*fn)(struct ph_process *, void *), void *user)
+{
+	struct ph_process *process;
+	int r = 0;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		if (!process->silent && (r = fn(process, user)) != 0)
+			break;
+	return r;
+}

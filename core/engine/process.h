@@ -1,0 +1,43 @@
+/*
+ * process - one process of a session: its pid, its address space, its program.
+ *
+ * Counted: scripts hold it past its end; while alive it stands in its session's list, which holds one reference. Its
+ * threads point at it (thread.h).
+ */
+#ifndef PH_ENGINE_PROCESS_H
+#define PH_ENGINE_PROCESS_H
+
+#include "base/list.h"
+#include "engine/session.h"
+#include "engine/space.h"
+
+struct ph_image;
+
+struct ph_process {
+	unsigned int refs;
+	pid_t pid;
+	struct ph_session *session;	/* keeps its memory */
+	struct ph_list in_session;
+	struct ph_list threads;		/* live ones, oldest first */
+	struct ph_space *space;		/* counted; NULL once ended */
+	struct ph_image *image;		/* owned; the main program, opened when first asked for */
+	bool alive;			/* stands in its session's list */
+	bool reaped;			/* the kernel reported its end: its pid may be somebody else's by now */
+
+	/*
+	 * A child that nobody follows but that shares memory with its parent until it execs or exits: it would meet
+	 * our bytes, so it stays traced; hooks do not fire in it.
+	 */
+	bool silent;
+};
+
+/* Joins the session and takes the space's reference over. */
+int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space, struct ph_process **ret);
+
+/* After its end: out of its session, its space gone. */
+void ph_process_retire(struct ph_process *process);
+
+/* The program was replaced. Takes the reference over. */
+void ph_process_set_space(struct ph_process *process, struct ph_space *space);
+
+#endif

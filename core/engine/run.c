@@ -1,0 +1,165 @@
+#include "engine/run.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "engine/arrival.h"
+#include "engine/breakpoint.h"
+#include "engine/dispatch.h"
+#include "engine/handler.h"
+#include "engine/hold.h"
+#include "engine/letgo.h"
+#include "os/wait.h"
+
+#define NS_PER_MS 1000000
+
+/* The oldest status that waits for this session, or NULL. */
+static struct ph_thread *next_pending(const struct ph_session *session)
+{
+	struct ph_thread *thread;
+
+	ph_list_each(thread, &session->tracer->pending, struct ph_thread, in_pending)
+		if (thread->process->session == session)
+			return thread;
+	return NULL;
+}
+
+/* One status off the kernel, to whom it belongs. 0, or what ph_os_wait_any said. */
+static int take_status(struct ph_session *session, int64_t deadline)
+{
+	struct ph_tracer *tracer = session->tracer;
+	struct ph_thread *thread;
+	int status, tid = ph_os_wait_any(deadline, &status);
+
+	if (tid < 0)
+		return tid;
+	thread = ph_tracer_find(tracer, tid);
+	if (!thread) {
+		ph_tracer_stray_add(tracer, tid, status);
+		return 0;
+	}
+	if (thread->process->session == session) {
+		ph_arrival_note(thread, status);
+		ph_dispatch(thread, status);
+	} else if (ph_arrival_note(thread, status)) {
+		ph_thread_set_pending(thread, status);
+	}
+	return 0;
+}
+
+static int loop(struct ph_session *session, int64_t deadline, struct ph_err *err)
+{
+	while (!ph_session_is_done(session)) {
+		struct ph_thread *thread;
+		int r;
+
+		if (ph_tracer_is_interrupted(session->tracer))
+			return ph_err_say(err, -EINTR, "run", "interrupted");
+		thread = next_pending(session);
+		if (thread) {
+			ph_dispatch(thread, ph_thread_take_pending(thread));
+			continue;
+		}
+		r = take_status(session, deadline);
+		if (r == -ETIMEDOUT)
+			ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_TIMEOUT });
+		else if (r == -ECHILD)
+			return ph_err_say(err, -ESRCH, "run", "the target is gone, and somebody else reaped it");
+		else if (r < 0 && r != -EINTR)
+			return ph_err_set(err, r, "wait for the target");
+	}
+	return 0;
+}
+
+/* Everything out, its functions never called again. */
+static void finish(struct ph_session *session, struct ph_reason reason)
+{
+	ph_breakpoints_retire(session);
+	ph_handler_drop_all(session);
+	ph_session_select(session, NULL);
+	ph_session_end(session, reason);
+}
+
+static int let_go(struct ph_session *session, bool stopped)
+{
+	ph_let_go_session(session, stopped);
+	finish(session, (struct ph_reason){ .kind = PH_REASON_DETACH });
+	return 0;
+}
+
+int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret, struct ph_err *err)
+{
+	int64_t deadline = PH_WAIT_FOREVER;
+	int r;
+
+	if (session->in_run)
+		return ph_err_say(err, -EDEADLK, "run", "the session is running already: a hook cannot run its own target");
+	if (!session->ended) {
+		if (timeout_ms >= 0 && timeout_ms < INT64_MAX / NS_PER_MS / 2)
+			deadline = ph_os_now() + timeout_ms * NS_PER_MS;
+		session->failure = (struct ph_err){ 0 };
+		ph_session_set_outcome(session, (struct ph_reason){ 0 });
+		session->in_run = session->was_run = true;
+		ph_dispatch_resume_session(session);
+		r = loop(session, deadline, err);
+		if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
+			let_go(session, session->wants_detach_stopped);
+		if (!session->ended)
+			ph_hold_session(session);
+		session->in_run = false;
+		if (r < 0)
+			return r;
+		if (session->failure.code) {
+			if (err)
+				*err = session->failure;
+			return session->failure.code;
+		}
+	}
+	*ret = session->outcome;
+	return 0;
+}
+
+int ph_session_detach(struct ph_session *session, bool stopped, struct ph_err *err)
+{
+	int r = ph_session_check(session, "detach", err);
+
+	if (r < 0)
+		return r;
+	if (session->in_run) {
+		session->wants_detach = true;
+		session->wants_detach_stopped = stopped;
+		return 0;
+	}
+	return let_go(session, stopped);
+}
+
+int ph_session_kill(struct ph_session *session, struct ph_err *err)
+{
+	struct ph_event event = { .kind = PH_EVENT_EXIT, .session = session, .process = session->target,
+				  .reason = { .kind = PH_REASON_SIGNAL, .code = SIGKILL } };
+	struct ph_plan plan = { 0 };
+	int r = ph_session_check(session, "kill", err);
+
+	if (r < 0)
+		return r;
+	if (session->in_run) {
+		session->wants_kill = true;
+		return 0;
+	}
+	ph_kill_session(session);
+	ph_handler_emit(session, &event, &plan);
+	finish(session, event.reason);
+	return 0;
+}
+
+void ph_run_close(struct ph_session *session)
+{
+	if (session->ended)
+		return;
+	if (session->spawned) {
+		ph_kill_session(session);
+		finish(session, (struct ph_reason){ .kind = PH_REASON_SIGNAL, .code = SIGKILL });
+	} else {
+		let_go(session, false);
+	}
+}

@@ -1,0 +1,99 @@
+#include "engine/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **ret)
+{
+	struct ph_session *session = calloc(1, sizeof(*session));
+
+	if (!session)
+		return -ENOMEM;
+	session->users = session->refs = 1;
+	session->tracer = tracer;
+	session->spawned = spawned;
+	session->policy.exitkill = true;
+	session->next_id = 1;
+	ph_list_init(&session->processes);
+	ph_list_init(&session->breakpoints);
+	for (int i = 0; i < PH_EVENT_COUNT; i++)
+		ph_list_init(&session->handlers[i]);
+	ph_list_add_tail(&tracer->sessions, &session->in_tracer);
+	*ret = session;
+	return 0;
+}
+
+void ph_session_hold(struct ph_session *session)
+{
+	session->refs++;
+}
+
+void ph_session_drop(struct ph_session *session)
+{
+	if (--session->refs == 0)
+		free(session);
+}
+
+void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason)
+{
+	struct ph_reason before = session->outcome;
+
+	if (reason.thread)
+		ph_thread_ref(reason.thread);
+	if (reason.breakpoint)
+		ph_breakpoint_ref(reason.breakpoint);
+	session->outcome = reason;
+	if (before.thread)
+		ph_thread_unref(before.thread);
+	if (before.breakpoint)
+		ph_breakpoint_unref(before.breakpoint);
+}
+
+struct ph_session *ph_session_ref(struct ph_session *session)
+{
+	session->users++;
+	session->refs++;
+	return session;
+}
+
+bool ph_session_is_done(const struct ph_session *session)
+{
+	return session->ended || session->outcome.kind != PH_REASON_NONE || session->failure.code;
+}
+
+void ph_session_end(struct ph_session *session, struct ph_reason reason)
+{
+	if (session->ended)
+		return;
+	session->ended = true;
+	ph_session_set_outcome(session, reason);
+	session->tracer = NULL;
+	ph_list_remove(&session->in_tracer);
+}
+
+int ph_session_check(const struct ph_session *session, const char *op, struct ph_err *err)
+{
+	if (!session->ended)
+		return 0;
+	return ph_err_say(err, -ESRCH, op, "the session has ended: its target is gone or was let go");
+}
+
+bool ph_session_has_ended(const struct ph_session *session)
+{
+	return session->ended;
+}
+
+struct ph_reason ph_session_reason(const struct ph_session *session)
+{
+	return session->outcome;
+}
+
+struct ph_process *ph_session_process(const struct ph_session *session)
+{
+	return session->target;
+}
+
+struct ph_policy ph_session_policy(const struct ph_session *session)
+{
+	return session->policy;
+}

@@ -1,0 +1,53 @@
+/*
+ * session - one target and what was asked of it.
+ *
+ * This module is the noun only: its lists, counts, policy. Spawning and attaching (launch.h), running (run.h), letting
+ * go and ending (close.h) stand on top. Two counts: users hold it open, references keep its memory (processes and
+ * breakpoints that scripts still hold point here).
+ */
+#ifndef PH_ENGINE_SESSION_H
+#define PH_ENGINE_SESSION_H
+
+#include "base/list.h"
+#include "engine/tracer.h"
+
+struct ph_session {
+	unsigned int users, refs;
+	struct ph_tracer *tracer;	/* NULL once ended and out of its list */
+	struct ph_list in_tracer;
+	struct ph_list processes;	/* live ones, the target's first while it lives */
+	struct ph_list breakpoints;	/* in the order added */
+	struct ph_list handlers[PH_EVENT_COUNT];
+	struct ph_process *target;	/* counted; the process that the session was opened for */
+	struct ph_thread *selected;	/* counted, or NULL */
+	struct ph_policy policy;
+	bool spawned;
+	bool in_run;			/* ph_session_run is on the stack */
+	bool was_run;			/* ph_session_run was called */
+	bool ended;
+	unsigned int next_id;		/* of breakpoints */
+	struct ph_reason outcome;	/* kind != NONE: why the run is to return */
+	struct ph_reason target_end;	/* how the target ended, while followed children still run */
+	struct ph_err failure;		/* code != 0: the run is to return this */
+
+	/* Asked for by a callback, done after it. */
+	bool wants_kill, wants_detach, wants_detach_stopped;
+};
+
+int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **ret);
+void ph_session_hold(struct ph_session *session);
+void ph_session_drop(struct ph_session *session);
+
+/* True when the run has to return: an outcome stands, something failed, or the session is over. */
+bool ph_session_is_done(const struct ph_session *session);
+
+/* Keeps the thread and the breakpoint that the reason names until the next one. */
+void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason);
+
+/* Marks the session ended with this reason and takes it out of the tracer. Its processes must be gone. */
+void ph_session_end(struct ph_session *session, struct ph_reason reason);
+
+/* -ESRCH with words when the session has ended. */
+int ph_session_check(const struct ph_session *session, const char *op, struct ph_err *err);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * signal - signals that have to wait, with their siginfo and in their order.
+ *
+ * A signal that the kernel hands us while a thread is in the middle of a pass must not be delivered there: its handler
+ * would return to the site and hit it again. It is taken off, and sent once more when the pass is over. A signal sent
+ * by us carries our own siginfo, so on arrival the one kept is put in its place; if others of the same number have
+ * queued up meanwhile, each takes the place of the next, which keeps their order.
+ */
+#ifndef PH_ENGINE_SIGNAL_H
+#define PH_ENGINE_SIGNAL_H
+
+#include "engine/thread.h"
+
+/* Keeps info for later. -ENOSPC: too many wait; deliver it now. */
+int ph_signal_defer(struct ph_thread *thread, const siginfo_t *info, bool injected);
+
+/* Sends one more for each kept from the n-th on: they come back through ph_signal_arrive. */
+void ph_signal_resend(struct ph_thread *thread, unsigned int n);
+
+/* Delivers sig when the thread goes on, unseen by hooks. */
+int ph_signal_inject(struct ph_thread *thread, int sig);
+
+/*
+ * A signal-delivery stop with *info: when an older one of that number is kept, that one takes its place, in *info and
+ * in the kernel. True when it was injected by a script.
+ */
+bool ph_signal_arrive(struct ph_thread *thread, siginfo_t *info);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * site - bytes of ours inside a target's text.
+ *
+ * One patched address in one address space, shared by every owner that asked for it; the original byte is kept once,
+ * since owners leave in any order. Does not know why a trap is wanted (breakpoint.h) nor how to pass it (step.h);
+ * space.h puts it in and takes it out.
+ */
+#ifndef PH_ENGINE_SITE_H
+#define PH_ENGINE_SITE_H
+
+#include "ptracehook.h"
+
+#define PH_TRAP_BYTE 0xcc	/* int3 */
+
+struct ph_site_owner {
+	struct ph_breakpoint *breakpoint;	/* borrowed; it takes itself out before it goes */
+	unsigned int id;			/* the order in which owners are called */
+};
+
+struct ph_site {
+	ph_addr addr;
+	uint8_t original;
+	bool armed;	/* PH_TRAP_BYTE stands in memory */
+	struct ph_site_owner *owners;
+	size_t n_owners, room_owners;
+};
+
+struct ph_site *ph_site_new(ph_addr addr, uint8_t original);
+void ph_site_free(struct ph_site *site);
+
+int ph_site_owner_add(struct ph_site *site, struct ph_breakpoint *breakpoint, unsigned int id);
+void ph_site_owner_remove(struct ph_site *site, const struct ph_breakpoint *breakpoint);
+
+#endif

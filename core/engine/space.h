@@ -1,0 +1,60 @@
+/*
+ * space - one address space of a target: threads share it, and so do vfork and CLONE_VM children with their parent.
+ *
+ * Owns the descriptor of its memory and its sites; counted by the processes that live in it. Every call names a
+ * living thread of the space, through which the kernel reaches the memory; that thread need not be stopped.
+ */
+#ifndef PH_ENGINE_SPACE_H
+#define PH_ENGINE_SPACE_H
+
+#include "base/map.h"
+#include "engine/site.h"
+
+struct ph_space {
+	unsigned int refs;
+	int fd;				/* /proc/PID/mem */
+	struct ph_map sites;		/* address: struct ph_site, owned */
+	struct ph_site **sorted;	/* owned; the same sites by address */
+	size_t n_sorted, room_sorted;
+
+	/*
+	 * Originals of sites that were taken out, byte + 1 as a pointer. A fork copies memory at a moment that we
+	 * learn of later; a byte of ours removed in between is still in the copy. Bounded by the number of distinct
+	 * addresses ever used.
+	 */
+	struct ph_map retired;
+};
+
+int ph_space_new(pid_t tid, struct ph_space **ret, struct ph_err *err);
+struct ph_space *ph_space_ref(struct ph_space *space);
+void ph_space_unref(struct ph_space *space);
+
+/* Memory as the program means it: sites do not show; a write under one changes what it saved. */
+int ph_space_read(const struct ph_space *space, pid_t tid, ph_addr addr, void *buf, size_t len, struct ph_err *err);
+int ph_space_write(struct ph_space *space, pid_t tid, ph_addr addr, const void *buf, size_t len, struct ph_err *err);
+
+/* Memory as the CPU sees it. */
+int ph_space_read_raw(const struct ph_space *space, pid_t tid, ph_addr addr, void *buf, size_t len,
+		      struct ph_err *err);
+int ph_space_write_raw(const struct ph_space *space, pid_t tid, ph_addr addr, const void *buf, size_t len,
+		       struct ph_err *err);
+
+static inline struct ph_site *ph_space_site_find(const struct ph_space *space, ph_addr addr)
+{
+	return ph_map_find(&space->sites, addr);
+}
+
+/* The site at addr, armed: the one that is there, or a new one without owners. */
+int ph_space_site_arm(struct ph_space *space, pid_t tid, ph_addr addr, struct ph_site **ret, struct ph_err *err);
+
+/* The original byte back, the site gone. Also when the memory is unmapped by now. */
+void ph_space_site_remove(struct ph_space *space, pid_t tid, struct ph_site *site);
+
+/* The original byte back for a moment, and the trap again; threads that might pass must be held. */
+int ph_space_site_lift(struct ph_space *space, pid_t tid, struct ph_site *site, struct ph_err *err);
+int ph_space_site_lower(struct ph_space *space, pid_t tid, struct ph_site *site, struct ph_err *err);
+
+/* Every byte of ours out of a copy of from's memory that a fork made; child_tid is stopped and has not run. */
+void ph_space_clean_copy(const struct ph_space *from, pid_t from_tid, const struct ph_space *copy, pid_t child_tid);
+
+#endif

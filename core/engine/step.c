@@ -1,0 +1,174 @@
+#include "engine/step.h"
+
+#include <errno.h>
+#include <sys/ptrace.h>
+
+#include "engine/arrival.h"
+#include "engine/alone.h"
+#include "engine/breakpoint.h"
+#include "engine/signal.h"
+#include "os/ptrace.h"
+#include "x86/insn.h"
+
+#define TRAP_FLAG 0x100
+
+/* Raised by instructions: blocking one would turn a fault of the instruction into the target's death. */
+#define SYNCHRONOUS                                                                                                  \
+	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                \
+	 1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1))
+
+static int decode_at(struct ph_thread *thread, ph_addr addr, struct ph_insn *ret, struct ph_err *err)
+{
+	uint8_t bytes[PH_INSN_MAX];
+	struct ph_err why = { 0 };
+	size_t n = sizeof(bytes);
+
+	if (ph_space_read(thread->process->space, thread->tid, addr, bytes, n, &why) < 0)
+		n = why.done;
+	if (n == 0 || ph_insn_decode(bytes, n, ret) < 0)
+		return ph_err_say(err, -EILSEQ, "decode instruction", "what stands at 0x%llx is no instruction",
+				  (unsigned long long)addr);
+	return 0;
+}
+
+int ph_step_length(struct ph_thread *thread, ph_addr addr, struct ph_err *err)
+{
+	struct ph_insn insn;
+	int r = decode_at(thread, addr, &insn, err);
+
+	return r < 0 ? r : insn.length;
+}
+
+/* pushf stores the flags with our single-step flag in them (Intel SDM vol. 3, 18.3.1.4). */
+static void hide_trap_flag(struct ph_thread *thread, bool program_had_it)
+{
+	uint8_t byte;
+
+	if (program_had_it || ph_thread_regs_fetch(thread, NULL) < 0)
+		return;
+	if (ph_space_read(thread->process->space, thread->tid, thread->view.regs.rsp + 1, &byte, 1, NULL) < 0)
+		return;
+	byte &= (uint8_t)~(TRAP_FLAG >> 8);
+	ph_space_write(thread->process->space, thread->tid, thread->view.regs.rsp + 1, &byte, 1, NULL);
+}
+
+struct pass {
+	ph_addr addr;
+	struct ph_insn insn;
+	bool decoded;
+	bool had_trap_flag;
+	bool regroup;		/* a group stop was left for the step */
+	bool masked;
+	uint64_t mask;		/* the thread's own, while masked */
+	unsigned int first_deferred;
+};
+
+enum verdict { AGAIN, PASSED, FOR_DISPATCH };
+
+/* A signal before the instruction ran: off with it, until the pass is over. */
+static enum verdict put_off_signal(struct ph_thread *thread, struct pass *pass, int sig)
+{
+	siginfo_t info;
+
+	if (ph_os_siginfo_read(thread->tid, &info) < 0)
+		return FOR_DISPATCH;
+	if (ph_signal_is_fault(sig, info.si_code))
+		return FOR_DISPATCH;
+	if (ph_signal_defer(thread, &info, ph_signal_arrive(thread, &info)) < 0)
+		return FOR_DISPATCH;
+	if (!pass->masked && ph_os_sigmask_read(thread->tid, &pass->mask) >= 0 &&
+	    ph_os_sigmask_write(thread->tid, pass->mask | ~SYNCHRONOUS) >= 0)
+		pass->masked = true;
+	return AGAIN;
+}
+
+static enum verdict judge(struct ph_thread *thread, struct pass *pass, int status)
+{
+	struct ph_stop stop = ph_stop_decode(status);
+	siginfo_t info;
+
+	switch (stop.kind) {
+	case PH_STOP_INTERRUPT:
+		return AGAIN;
+	case PH_STOP_GROUP:
+		pass->regroup = true;
+		return AGAIN;
+	case PH_STOP_SIGNAL:
+		return put_off_signal(thread, pass, stop.value);
+	case PH_STOP_SYSCALL:
+		return PASSED;
+	case PH_STOP_TRAP:
+		if (ph_os_siginfo_read(thread->tid, &info) < 0)
+			return FOR_DISPATCH;
+		if (info.si_code == TRAP_TRACE || info.si_code == TRAP_HWBKPT)
+			break;
+		/* kill -TRAP waits like any other signal; what the instruction raised (int3, icebp) is its result. */
+		return info.si_code > 0 ? FOR_DISPATCH : put_off_signal(thread, pass, SIGTRAP);
+	case PH_STOP_EXITED:
+	case PH_STOP_KILLED:
+	case PH_STOP_CLONE:
+	case PH_STOP_FORK:
+	case PH_STOP_VFORK:
+	case PH_STOP_VFORK_DONE:
+	case PH_STOP_EXEC:
+	case PH_STOP_EXITING:
+	case PH_STOP_OTHER:
+		return FOR_DISPATCH;
+	}
+	/* One pass of a repeated string instruction is all its rounds; a step is one. */
+	if (pass->decoded && pass->insn.is_rep_string && ph_thread_regs_fetch(thread, NULL) >= 0 &&
+	    thread->view.regs.rip == pass->addr)
+		return AGAIN;
+	return PASSED;
+}
+
+static int run_original(struct ph_thread *thread, struct pass *pass, enum ph_step_result *ret, struct ph_err *err)
+{
+	/* Into a system call, not through it: it may block for ever while the others are held. */
+	enum ph_alone_how how = pass->decoded && pass->insn.is_syscall ? PH_ALONE_SYSCALL : PH_ALONE_STEP;
+	enum verdict verdict;
+	int status, r;
+
+	do {
+		r = ph_alone_run(thread, how, &status, err);
+		if (r < 0)
+			return r;
+		verdict = judge(thread, pass, status);
+	} while (verdict == AGAIN);
+	if (verdict == FOR_DISPATCH)
+		ph_thread_set_pending(thread, status);
+	*ret = verdict == PASSED ? PH_STEP_DONE : PH_STEP_PENDING;
+	return 0;
+}
+
+int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_result *ret, struct ph_err *err)
+{
+	struct ph_space *space = thread->process->space;
+	struct pass pass = { .first_deferred = thread->n_deferred };
+	int r = ph_thread_regs_fetch(thread, err);
+
+	if (r < 0)
+		return r;
+	pass.addr = thread->view.regs.rip;
+	pass.had_trap_flag = thread->view.regs.eflags & TRAP_FLAG;
+	pass.decoded = decode_at(thread, pass.addr, &pass.insn, NULL) >= 0;
+	if (site && (r = ph_space_site_lift(space, thread->tid, site, err)) < 0)
+		return r;
+	r = run_original(thread, &pass, ret, err);
+	if (r >= 0 && *ret == PH_STEP_DONE && pass.decoded && pass.insn.is_pushf)
+		hide_trap_flag(thread, pass.had_trap_flag);
+	if (pass.masked && thread->state == PH_THREAD_STOPPED)
+		ph_os_sigmask_write(thread->tid, pass.mask);
+	ph_signal_resend(thread, pass.first_deferred);
+	if (pass.regroup)
+		ph_os_interrupt(thread->tid);
+	if (site) {
+		struct ph_thread *any = thread->state == PH_THREAD_STOPPED ? thread :
+									     ph_process_any_thread(thread->process);
+
+		/* Nobody is left to reach the memory by: the site goes with its space. */
+		if (any)
+			ph_space_site_lower(space, any->tid, site, NULL);
+	}
+	return r;
+}

@@ -1,0 +1,23 @@
+/*
+ * step - past a site: the original instruction runs once, by itself, and the trap is back before anyone else runs.
+ *
+ * The thread stands at the site's address, its hooks done. Until sites get copies of their instructions out of line,
+ * the byte is put back and the thread single-steps, so the caller must hold every other thread of the space.
+ */
+#ifndef PH_ENGINE_STEP_H
+#define PH_ENGINE_STEP_H
+
+#include "engine/thread.h"
+
+enum ph_step_result {
+	PH_STEP_DONE,		/* passed; the thread is stopped behind it */
+	PH_STEP_PENDING,	/* ended by something that dispatch has to see: it is pending on the thread */
+};
+
+/* site may be NULL when no byte of ours is left there. 0 and *ret, or -errno when the thread could not be run. */
+int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_result *ret, struct ph_err *err);
+
+/* The length of the instruction at addr, or -EILSEQ. */
+int ph_step_length(struct ph_thread *thread, ph_addr addr, struct ph_err *err);
+
+#endif

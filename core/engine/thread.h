@@ -1,0 +1,116 @@
+/*
+ * thread - one traced thread: its state, its registers, the status of it that waits.
+ *
+ *	            status read                 resumed (dispatch.c, alone.c)
+ *	RUNNING ------------------> STOPPED ------------------> RUNNING
+ *	   |  PTRACE_EVENT_EXIT        |
+ *	   v                           v  exit status
+ *	EXITING --------------------> ENDED
+ *
+ * Registers are fetched when first asked for in a stop and flushed once, when the thread goes on. Counted: scripts
+ * hold it past its end; while alive its process's list holds one reference. Resuming is dispatch.h's.
+ */
+#ifndef PH_ENGINE_THREAD_H
+#define PH_ENGINE_THREAD_H
+
+#include "engine/process.h"
+
+enum ph_thread_state {
+	PH_THREAD_RUNNING,
+	PH_THREAD_STOPPED,
+	PH_THREAD_EXITING,	/* has passed its exit event: nothing stops it any more */
+	PH_THREAD_ENDED,
+};
+
+/* What the binding reads and writes in place. Its layout is part of the FFI declaration (bind/regs.c). */
+struct ph_view {
+	struct user_regs_struct regs;
+	uint32_t stopped;	/* regs may be asked for */
+	uint32_t have;		/* regs holds them */
+	uint32_t dirty;		/* regs was written */
+	uint32_t tid;
+};
+
+/* A signal taken off the thread in the middle of a pass, or that a script wants delivered: see signal.h. */
+struct ph_deferred {
+	siginfo_t info;
+	bool injected;	/* by a script: no hook sees it */
+};
+
+#define PH_DEFERRED_MAX 32
+
+struct ph_thread {
+	struct ph_view view;		/* first: the binding casts */
+	struct user_regs_struct fetched;	/* as the kernel gave them */
+	unsigned int refs;
+	pid_t tid;
+	struct ph_process *process;	/* counted */
+	struct ph_list in_process, in_pending;
+	enum ph_thread_state state;
+	int status;			/* while in_pending is linked: not yet dispatched */
+
+	int stop_signal;		/* signal-delivery stop: the signal, delivered on resume unless changed; else 0 */
+	bool group_stopped;		/* in a group stop: resumed by PTRACE_LISTEN */
+	bool vforking;			/* stands in a vfork event: goes into the kernel when resumed */
+	bool in_vfork;			/* waits in the kernel for a vfork child: cannot be stopped, nor run */
+	bool held;			/* stopped by us so that another one can step */
+	bool options_stale;		/* the session's policy changed: set them before it goes on */
+	bool newborn;			/* its first stop is still to be dispatched */
+	bool exit_told;			/* PH_EVENT_THREAD_EXIT was emitted */
+	struct ph_process *born;	/* counted; the child of the fork event that is pending, or NULL */
+
+	/* A pass that is not over: hooks of the site at rip ran, the instruction did not. */
+	struct {
+		bool active, skip, report;
+		ph_addr addr;
+		struct ph_breakpoint *breakpoint;	/* counted, for the report; or NULL */
+	} pass;
+
+	struct ph_deferred *deferred;	/* owned; room for PH_DEFERRED_MAX, or NULL */
+	unsigned int n_deferred;
+
+	void *xstate;			/* owned; the XSAVE area, when fetched */
+	size_t xstate_len;
+	bool xstate_have, xstate_dirty;
+};
+
+/* Joins its process and the tracer's table. */
+int ph_thread_new(struct ph_process *process, pid_t tid, struct ph_thread **ret);
+
+/* After its end: out of every table. */
+void ph_thread_retire(struct ph_thread *thread);
+
+/* The state changed by a status that was read. Forgets what was cached. */
+void ph_thread_set_stopped(struct ph_thread *thread);
+void ph_thread_set_running(struct ph_thread *thread);
+
+/* Leaves a status for dispatch, after those that wait already. */
+void ph_thread_set_pending(struct ph_thread *thread, int status);
+bool ph_thread_has_pending(const struct ph_thread *thread);
+int ph_thread_take_pending(struct ph_thread *thread);
+
+void ph_thread_end_pass(struct ph_thread *thread);
+
+/* view.regs and view.have; -ESRCH when gone, -EBUSY when running. */
+int ph_thread_regs_fetch(struct ph_thread *thread, struct ph_err *err);
+
+/* For engine code that has fetched: the instruction pointer. */
+void ph_thread_set_rip(struct ph_thread *thread, ph_addr rip);
+
+/* What was changed, written back. */
+int ph_thread_regs_flush(struct ph_thread *thread, struct ph_err *err);
+
+/* The XSAVE area; *ret is borrowed until the thread goes on. */
+int ph_thread_xstate_fetch(struct ph_thread *thread, void **ret, size_t *ret_len, struct ph_err *err);
+void ph_thread_xstate_set_dirty(struct ph_thread *thread);
+
+/* A debug register, 0 to 7. */
+int ph_thread_debug_reg_read(struct ph_thread *thread, unsigned int n, uint64_t *ret, struct ph_err *err);
+
+/* Some thread of the process through which the kernel reaches its memory; NULL when none is left. */
+struct ph_thread *ph_process_any_thread(const struct ph_process *process);
+
+/* The process's own first thread, or NULL. */
+struct ph_thread *ph_process_leader(const struct ph_process *process);
+
+#endif

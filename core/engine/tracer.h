@@ -1,0 +1,39 @@
+/*
+ * tracer - the one that the kernel reports to: every traced thread by its id, and the sessions.
+ *
+ * Knows no policy and calls nobody. Owned by the caller of ph_tracer_new; owns nothing but its tables: sessions take
+ * themselves out when they end.
+ */
+#ifndef PH_ENGINE_TRACER_H
+#define PH_ENGINE_TRACER_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "ptracehook.h"
+
+#define PH_STRAYS 64
+
+struct ph_tracer {
+	struct ph_map threads;		/* tid: struct ph_thread */
+	struct ph_list sessions;
+	struct ph_list pending;		/* threads whose status waits to be dispatched, oldest first */
+	const volatile sig_atomic_t *interrupt;
+
+	/*
+	 * A new thread's first stop may be reported before its parent's clone event. The kernel reports each stop
+	 * once, so it is kept here until the parent tells whose child that is.
+	 */
+	struct {
+		pid_t tid;
+		int status;
+	} strays[PH_STRAYS];
+	unsigned int n_strays;
+};
+
+struct ph_thread *ph_tracer_find(const struct ph_tracer *tracer, pid_t tid);
+bool ph_tracer_is_interrupted(const struct ph_tracer *tracer);
+
+void ph_tracer_stray_add(struct ph_tracer *tracer, pid_t tid, int status);
+bool ph_tracer_stray_take(struct ph_tracer *tracer, pid_t tid, int *ret_status);
+
+#endif

@@ -1,0 +1,365 @@
+/*
+ * main - the command line: ptracehook [options] [SCRIPT [ARG...]] [-- PROGRAM [ARG...]]
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+#include "bind/script.h"
+#include "engine/breakpoint.h"
+
+enum status {
+	STATUS_OK = 0,
+	STATUS_SCRIPT = 1,
+	STATUS_USAGE = 2,
+	STATUS_TRACE = 3,
+	STATUS_NOT_EXECUTABLE = 126,
+	STATUS_NOT_FOUND = 127,
+	STATUS_SIGNAL = 128,	/* and the signal's number */
+};
+
+#define MANY 64
+
+struct arguments {
+	const char *chunks[MANY], *libraries[MANY], *output;
+	int n_chunks, n_libraries;
+	pid_t pid;
+	bool attach, follow, quiet, verbose;
+	char **argv;
+	int script;		/* its index in argv; 0: none */
+	int n_arguments;	/* of the script */
+	char **program;		/* NULL: none */
+};
+
+static const char usage[] =
+	"usage: ptracehook [options] [SCRIPT [ARG...]] [-- PROGRAM [ARG...]]\n"
+	"\n"
+	"Runs Lua hooks on a live process: SCRIPT runs while PROGRAM stands at its first instruction, then PROGRAM runs.\n"
+	"\n"
+	"  -p PID      attach to a running process instead of spawning one\n"
+	"  -e CHUNK    run a chunk of Lua (repeatable; before SCRIPT)\n"
+	"  -l NAME     require a library first (repeatable)\n"
+	"  -f          follow children (fork, vfork, clone, posix_spawn) as well; threads always are\n"
+	"  -o FILE     what the script prints goes to FILE\n"
+	"  -q          no remarks of our own on standard error\n"
+	"  -v          more of them\n"
+	"  -V          version\n"
+	"  -h          this help\n"
+	"\n"
+	"SCRIPT is a path, or a name in ./, $XDG_DATA_HOME/ptracehook/scripts or the installed scripts.\n"
+	"Exit status: PROGRAM's own (128+N when signal N killed it); 1: error in a script; 2: wrong usage;\n"
+	"3: cannot be traced; 126, 127: PROGRAM cannot be executed, is not there; 130, 143, 129: interrupted.\n";
+
+static int wrong(const char *fmt, const char *what)
+{
+	fprintf(stderr, "ptracehook: ");
+	fprintf(stderr, fmt, what);
+	fprintf(stderr, "; ptracehook -h shows the options\n");
+	return STATUS_USAGE;
+}
+
+static bool parse_pid(const char *text, pid_t *ret)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	if (errno || end == text || *end || pid <= 0 || pid > INT_MAX)
+		return false;
+	*ret = (pid_t)pid;
+	return true;
+}
+
+/* The "--" that ended the options, which getopt has consumed; as a value of -e it is none. */
+static bool ended_by_dashes(char **argv, const char *last_value)
+{
+	return optind > 1 && strcmp(argv[optind - 1], "--") == 0 && argv[optind - 1] != last_value;
+}
+
+static int parse_rest(int argc, char **argv, const char *last_value, struct arguments *ret)
+{
+	int at = optind;
+
+	if (!ended_by_dashes(argv, last_value) && at < argc) {
+		ret->script = at++;
+		while (at < argc && strcmp(argv[at], "--") != 0)
+			at++;
+		ret->n_arguments = at - ret->script - 1;
+		if (at == argc)
+			return 0;
+		at++;
+	} else if (!ended_by_dashes(argv, last_value)) {
+		return 0;
+	}
+	if (at == argc)
+		return wrong("no program after %s", "--");
+	ret->program = argv + at;
+	return 0;
+}
+
+/* 0, or an exit status; *ret_done when the option was the whole job. */
+static int parse(int argc, char **argv, struct arguments *ret, bool *ret_done)
+{
+	static const struct option longs[] = { { "version", no_argument, NULL, 'V' },
+					       { "help", no_argument, NULL, 'h' },
+					       { NULL, 0, NULL, 0 } };
+	const char *last_value = NULL;
+	char letter[3] = "-";
+	int option;
+
+	ret->argv = argv;
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:p:e:l:o:ifwqvVh", longs, NULL)) != -1) {
+		last_value = optarg;
+		letter[1] = (char)optopt;
+		switch (option) {
+		case 'p':
+			ret->attach = true;
+			if (!parse_pid(optarg, &ret->pid))
+				return wrong("-p: a process id expected, got '%s'", optarg);
+			break;
+		case 'e':
+		case 'l':
+			if (ret->n_chunks == MANY || ret->n_libraries == MANY)
+				return wrong("%s more than 64 times", option == 'e' ? "-e" : "-l");
+			if (option == 'e')
+				ret->chunks[ret->n_chunks++] = optarg;
+			else
+				ret->libraries[ret->n_libraries++] = optarg;
+			break;
+		case 'o':
+			ret->output = optarg;
+			break;
+		case 'f':
+			ret->follow = true;
+			break;
+		case 'i':
+		case 'w':
+			return wrong("-%s is not in this version", option == 'i' ? "i (the REPL)" : "w (reloading)");
+		case 'q':
+			ret->quiet = true;
+			break;
+		case 'v':
+			ret->verbose = true;
+			break;
+		case 'V':
+			printf("ptracehook %s\n", PH_VERSION);
+			*ret_done = true;
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			*ret_done = true;
+			return 0;
+		case ':':
+			return wrong("option %s needs a value", letter);
+		default:
+			return wrong("there is no option '%s'", optopt ? letter : argv[optind - 1]);
+		}
+	}
+	return parse_rest(argc, argv, last_value, ret);
+}
+
+static int check(const struct arguments *args)
+{
+	if (args->attach && args->program)
+		return wrong("%s: a process to attach to and a program to spawn; one of them", "-p PID and -- PROGRAM");
+	if (args->script || args->n_chunks)
+		return 0;
+	if (args->attach || args->program)
+		return wrong("%s: give a SCRIPT or -e CHUNK (the REPL is not in this version)", "no script");
+	if (args->n_libraries)
+		return 0;
+	return wrong("%s: a SCRIPT, -e CHUNK or a program expected", "nothing to do");
+}
+
+/* Descriptors 0 to 2 must be open, or the first pipe of ours would become the target's standard output. */
+static void open_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void remember_signals(void)
+{
+	sigemptyset(&ph_bind.ignored);
+	for (int sig = 1; sig < NSIG; sig++) {
+		struct sigaction act;
+
+		if (sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN)
+			sigaddset(&ph_bind.ignored, sig);
+	}
+	sigprocmask(SIG_SETMASK, NULL, &ph_bind.blocked);
+	/* Writing to a pipe that nobody reads is an error to report, and children are to be waited for. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+static int redirect_output(const char *path)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file) {
+		fprintf(stderr, "ptracehook: -o %s: %s\n", path, strerror(errno));
+		return STATUS_USAGE;
+	}
+	/* Lua takes its io.stdout, and print its stream, from here; descriptor 1 stays the target's. */
+	stdout = file;
+	ph_bind.own_stdout = true;
+	return 0;
+}
+
+static int explain(const struct ph_err *err)
+{
+	char message[PH_ERR_MESSAGE_MAX];
+
+	fprintf(stderr, "ptracehook: %s\n", ph_err_message(err, message, sizeof(message)));
+	switch (err->cause) {
+	case PH_CAUSE_EXEC:
+		return err->code == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+	case PH_CAUSE_TRACE:
+		return STATUS_TRACE;
+	case PH_CAUSE_OTHER:
+		break;
+	}
+	return STATUS_SCRIPT;
+}
+
+static int open_target(const struct arguments *args, struct ph_session **ret)
+{
+	struct ph_err err = { 0 };
+	int r = 0;
+
+	ph_bind_enter();
+	if (args->attach) {
+		r = ph_session_attach(ph_bind.tracer, args->pid, args->follow, ret, &err);
+	} else if (args->program) {
+		struct ph_spawn_options options = PH_SPAWN_OPTIONS_INIT;
+
+		options.argv = args->program;
+		options.follow = args->follow;
+		options.ignored = &ph_bind.ignored;
+		options.blocked = &ph_bind.blocked;
+		r = ph_session_spawn(ph_bind.tracer, &options, ret, &err);
+	}
+	ph_bind_leave();
+	if (r < 0)
+		return explain(&err);
+	/* Its end is asked for after Lua may have forgotten it. */
+	if (*ret)
+		ph_bind_adopt(ph_session_ref(*ret));
+	return 0;
+}
+
+/* False after an error, which is kept. */
+static bool run_scripts(const struct arguments *args, const char *path)
+{
+	if (path)
+		ph_script_set_arguments(args->argv, args->script, args->n_arguments);
+	for (int i = 0; i < args->n_libraries; i++)
+		if (!ph_script_require(args->libraries[i]))
+			return false;
+	for (int i = 0; i < args->n_chunks; i++)
+		if (!ph_script_run_chunk(args->chunks[i], "=(command line)"))
+			return false;
+	return !path || ph_script_run_file(path, args->n_arguments, args->argv + args->script + 1);
+}
+
+static int status_of(struct ph_reason reason)
+{
+	switch (reason.kind) {
+	case PH_REASON_EXIT:
+		return reason.code;
+	case PH_REASON_SIGNAL:
+		return STATUS_SIGNAL + reason.code;
+	case PH_REASON_NONE:
+	case PH_REASON_STOP:
+	case PH_REASON_DETACH:
+	case PH_REASON_TIMEOUT:
+		break;
+	}
+	return STATUS_OK;
+}
+
+static int run(const struct arguments *args, struct ph_session *target, const char *path)
+{
+	bool good = run_scripts(args, path);
+
+	if (good && target && !target->was_run && !ph_session_has_ended(target)) {
+		ph_bind_set_current(target);
+		good = ph_script_call("drive");
+	}
+	if (ph_bind.interrupted)
+		return STATUS_SIGNAL + ph_bind.interrupted;
+	if (!good) {
+		ph_bind_report("");
+		return STATUS_SCRIPT;
+	}
+	return target && ph_session_has_ended(target) ? status_of(ph_session_reason(target)) : STATUS_OK;
+}
+
+static int start(const struct arguments *args)
+{
+	struct ph_session *target = NULL;
+	char *path = NULL;
+	int status;
+
+	if (args->script) {
+		path = ph_script_find(args->argv[args->script]);
+		if (!path) {
+			fprintf(stderr, "ptracehook: no script '%s': neither a file nor a name in ./, "
+				"$XDG_DATA_HOME/ptracehook/scripts or the installed scripts\n", args->argv[args->script]);
+			return STATUS_SCRIPT;
+		}
+	}
+	if (ph_bind_open(&ph_bind) < 0) {
+		ph_bind_report("cannot start Lua: ");
+		free(path);
+		return STATUS_SCRIPT;
+	}
+	ph_script_set_paths(path);
+	ph_bind_interrupt_install();
+	status = open_target(args, &target);
+	if (status == 0)
+		status = run(args, target, path);
+	if (target)
+		ph_bind_tell_pending(target);
+	ph_bind_enter();
+	ph_session_unref(target);
+	ph_bind_leave();
+	ph_bind_close(&ph_bind);
+	free(path);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args = { 0 };
+	bool done = false;
+	int status = parse(argc, argv, &args, &done);
+
+	if (status || done)
+		return status;
+	status = check(&args);
+	if (status)
+		return status;
+	open_standard();
+	remember_signals();
+	ph_bind.quiet = args.quiet;
+	ph_bind.verbose = args.verbose;
+	if (args.output && (status = redirect_output(args.output)) != 0)
+		return status;
+	return start(&args);
+}

@@ -1,0 +1,134 @@
+#include "os/ptrace.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+#include "os/fault.h"
+
+static int request(enum __ptrace_request what, pid_t tid, uintptr_t addr, const void *data)
+{
+	ph_os_fault_now(tid);
+	return ptrace(what, tid, addr, data) < 0 ? -errno : 0;
+}
+
+static const void *as_data(unsigned long n)
+{
+	return (const void *)(uintptr_t)n;
+}
+
+int ph_os_seize(pid_t tid, unsigned long options)
+{
+	return request(PTRACE_SEIZE, tid, 0, as_data(options));
+}
+
+int ph_os_interrupt(pid_t tid)
+{
+	return request(PTRACE_INTERRUPT, tid, 0, NULL);
+}
+
+int ph_os_set_options(pid_t tid, unsigned long options)
+{
+	return request(PTRACE_SETOPTIONS, tid, 0, as_data(options));
+}
+
+int ph_os_detach(pid_t tid, int sig)
+{
+	return request(PTRACE_DETACH, tid, 0, as_data((unsigned long)sig));
+}
+
+int ph_os_cont(pid_t tid, int sig)
+{
+	return request(PTRACE_CONT, tid, 0, as_data((unsigned long)sig));
+}
+
+int ph_os_step(pid_t tid, int sig)
+{
+	return request(PTRACE_SINGLESTEP, tid, 0, as_data((unsigned long)sig));
+}
+
+int ph_os_syscall(pid_t tid, int sig)
+{
+	return request(PTRACE_SYSCALL, tid, 0, as_data((unsigned long)sig));
+}
+
+int ph_os_listen(pid_t tid)
+{
+	return request(PTRACE_LISTEN, tid, 0, NULL);
+}
+
+int ph_os_regs_read(pid_t tid, struct user_regs_struct *ret)
+{
+	return request(PTRACE_GETREGS, tid, 0, ret);
+}
+
+int ph_os_regs_write(pid_t tid, const struct user_regs_struct *regs)
+{
+	return request(PTRACE_SETREGS, tid, 0, regs);
+}
+
+int ph_os_rip_write(pid_t tid, uint64_t rip)
+{
+	return request(PTRACE_POKEUSER, tid, offsetof(struct user, regs.rip), as_data(rip));
+}
+
+int ph_os_xstate_read(pid_t tid, void *buf, size_t *len)
+{
+	struct iovec room = { buf, *len };
+	int r = request(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &room);
+
+	if (r >= 0)
+		*len = room.iov_len;
+	return r;
+}
+
+int ph_os_xstate_write(pid_t tid, const void *buf, size_t len)
+{
+	struct iovec room = { (void *)(uintptr_t)buf, len };
+
+	return request(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &room);
+}
+
+int ph_os_siginfo_read(pid_t tid, siginfo_t *ret)
+{
+	return request(PTRACE_GETSIGINFO, tid, 0, ret);
+}
+
+int ph_os_siginfo_write(pid_t tid, const siginfo_t *info)
+{
+	return request(PTRACE_SETSIGINFO, tid, 0, info);
+}
+
+int ph_os_sigmask_read(pid_t tid, uint64_t *ret)
+{
+	return request(PTRACE_GETSIGMASK, tid, sizeof(*ret), ret);
+}
+
+int ph_os_sigmask_write(pid_t tid, uint64_t mask)
+{
+	return request(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
+}
+
+int ph_os_event_message(pid_t tid, unsigned long *ret)
+{
+	return request(PTRACE_GETEVENTMSG, tid, 0, ret);
+}
+
+int ph_os_word_write(pid_t tid, uint64_t addr, uint64_t word)
+{
+	return request(PTRACE_POKEDATA, tid, addr, as_data(word));
+}
+
+int ph_os_debug_reg_read(pid_t tid, unsigned int n, uint64_t *ret)
+{
+	long word;
+
+	ph_os_fault_now(tid);
+	errno = 0;
+	word = ptrace(PTRACE_PEEKUSER, tid, offsetof(struct user, u_debugreg) + n * sizeof(uint64_t), NULL);
+	if (word == -1 && errno)
+		return -errno;
+	*ret = (uint64_t)word;
+	return 0;
+}

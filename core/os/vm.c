@@ -1,0 +1,94 @@
+#include "os/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "os/fault.h"
+#include "os/ptrace.h"
+
+#define WORD sizeof(uint64_t)
+
+int ph_os_vm_open(pid_t tid)
+{
+	char path[64];
+	int fd;
+
+	/* Through the task: the leader may be gone while others run, and /proc/LEADER/mem is empty then. */
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", tid, tid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int ph_os_vm_read(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t *ret_done)
+{
+	struct iovec ours = { buf, len }, theirs = { (void *)(uintptr_t)addr, len };
+	size_t done = 0;
+
+	ph_os_calls.made++;
+	if (process_vm_readv(tid, &ours, 1, &theirs, 1, 0) == (ssize_t)len) {
+		*ret_done = len;
+		return 0;
+	}
+	while (done < len) {
+		/* An offset past 2^63 is negative to pread: such addresses are the kernel's, nobody can read them. */
+		ssize_t n = (int64_t)(addr + done) < 0 ? -1 : pread(fd, (char *)buf + done, len - done, (off_t)(addr + done));
+
+		ph_os_calls.made++;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	*ret_done = done;
+	return done == len ? 0 : -EFAULT;
+}
+
+/* One aligned word at a time, so that bytes around the piece stay. */
+static int poke(pid_t tid, int fd, ph_addr addr, const void *buf, size_t len, size_t *done)
+{
+	while (*done < len) {
+		ph_addr at = (addr + *done) & ~(ph_addr)(WORD - 1);
+		size_t skip = (addr + *done) - at, n = WORD - skip, got;
+		uint64_t word;
+		int r = ph_os_vm_read(tid, fd, at, &word, WORD, &got);
+
+		if (n > len - *done)
+			n = len - *done;
+		if (r < 0)
+			return r;
+		memcpy((char *)&word + skip, (const char *)buf + *done, n);
+		r = ph_os_word_write(tid, at, word);
+		if (r < 0)
+			return r == -EIO ? -EFAULT : r;
+		*done += n;
+	}
+	return 0;
+}
+
+int ph_os_vm_write(pid_t tid, int fd, ph_addr addr, const void *buf, size_t len, size_t *ret_done)
+{
+	size_t done = 0;
+	int r = 0;
+
+	while (done < len) {
+		ssize_t n = (int64_t)(addr + done) < 0 ? -1 :
+			    pwrite(fd, (const char *)buf + done, len - done, (off_t)(addr + done));
+
+		ph_os_calls.made++;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	if (done < len)
+		r = poke(tid, fd, addr, buf, len, &done);
+	*ret_done = done;
+	return r;
+}

@@ -1,0 +1,23 @@
+/*
+ * vm - bytes of a target's memory, as they are (breakpoints of ours included).
+ *
+ * process_vm_readv is the fast way; /proc/PID/mem behind it reads what that cannot (PROT_NONE) and says exactly how
+ * far it got. Writes go through /proc/PID/mem, which also writes read-only text (FOLL_FORCE: the page is copied on
+ * write), and by PTRACE_POKEDATA where the kernel forbids that (proc_mem.force_override, Linux 6.12).
+ */
+#ifndef PH_OS_VM_H
+#define PH_OS_VM_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/types.h"
+
+/* A descriptor of /proc/TID/mem, or -errno. It stays with the memory of that moment: an exec needs a new one. */
+int ph_os_vm_open(pid_t tid);
+
+/* len bytes, or -errno with *ret_done good ones before the first that could not be read or written. */
+int ph_os_vm_read(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t *ret_done);
+int ph_os_vm_write(pid_t tid, int fd, ph_addr addr, const void *buf, size_t len, size_t *ret_done);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * ptracehook - hooks on live Linux x86_64 processes: the engine's public face.
+ *
+ * A tracer serves sessions; a session is one target, spawned or attached, with the threads (and, when followed, the
+ * children) that belong to it. A breakpoint calls a function with an event and gets an action back. Everything
+ * happens in the calling thread, which is the one that the kernel knows as the tracer: use a tracer only there.
+ *
+ * Functions return 0 or more, or -errno, and fill err (may be NULL). Handles are counted; one whose thing has ended
+ * stays valid and answers with errors. Registers and memory need a stopped thread: inside a callback that is the
+ * event's, outside ph_session_run every thread.
+ */
+#ifndef PTRACEHOOK_H
+#define PTRACEHOOK_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include "base/err.h"
+#include "base/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PH_API __attribute__((visibility("default")))
+
+struct ph_tracer;
+struct ph_session;
+struct ph_process;
+struct ph_thread;
+struct ph_breakpoint;
+struct ph_handler;
+
+/* Actions: what a callback wants. Of several at one stop the strongest wins; see ph_plan_add. */
+
+enum ph_action_kind {
+	PH_CONTINUE,	/* go on, by the breakpoint's mode; a signal is delivered */
+	PH_STEP,	/* run the original instruction by one single step, report PH_EVENT_STEP, go on */
+	PH_SKIP,	/* pass over the original instruction this once */
+	PH_RETURN,	/* return from the function now; value, if has_value, is its result */
+	PH_GOTO,	/* go on at value */
+	PH_STOP,	/* leave ph_session_run */
+	PH_DETACH,	/* let the target go, whole */
+	PH_KILL,
+	PH_SIGNAL,	/* go on, delivering signal value; in a signal's callback: in its place */
+	PH_SUPPRESS,	/* a signal's callback: do not deliver it */
+	PH_REMOVE,	/* take this breakpoint or handler out, go on */
+	PH_FAIL,	/* the callback failed: leave ph_session_run with -ECANCELED */
+};
+
+struct ph_action {
+	enum ph_action_kind kind;
+	bool has_value;
+	uint64_t value;
+};
+
+/* Why ph_session_run returned. */
+
+enum ph_reason_kind {
+	PH_REASON_NONE,
+	PH_REASON_EXIT,		/* code: exit status */
+	PH_REASON_SIGNAL,	/* code: the signal that killed it */
+	PH_REASON_STOP,		/* thread, event, and breakpoint when it was one */
+	PH_REASON_DETACH,
+	PH_REASON_TIMEOUT,
+};
+
+enum ph_event_kind {
+	PH_EVENT_BREAKPOINT,
+	PH_EVENT_STEP,
+	PH_EVENT_SIGNAL,
+	PH_EVENT_EXEC,
+	PH_EVENT_FORK,
+	PH_EVENT_THREAD,
+	PH_EVENT_THREAD_EXIT,
+	PH_EVENT_EXIT,
+	PH_EVENT_COUNT,
+};
+
+struct ph_reason {
+	enum ph_reason_kind kind;
+	int code;
+	enum ph_event_kind event;
+	struct ph_thread *thread;		/* borrowed from the session until its next run */
+	struct ph_breakpoint *breakpoint;	/* likewise */
+};
+
+struct ph_event {
+	enum ph_event_kind kind;
+	struct ph_session *session;
+	struct ph_process *process;
+	struct ph_thread *thread;		/* NULL: PH_EVENT_EXIT */
+	struct ph_breakpoint *breakpoint;	/* PH_EVENT_BREAKPOINT, and PH_EVENT_STEP of one */
+	ph_addr address;			/* PH_EVENT_BREAKPOINT: of its addresses, the one hit */
+	const siginfo_t *siginfo;		/* PH_EVENT_SIGNAL */
+	const char *path;			/* PH_EVENT_EXEC */
+	struct ph_process *child;		/* PH_EVENT_FORK */
+	struct ph_reason reason;		/* PH_EVENT_EXIT: how it ended */
+};
+
+/* A callback may do anything but run its own session: add, remove, read, write, kill, open another session. */
+typedef struct ph_action (*ph_event_fn)(const struct ph_event *event, void *user);
+
+/* Tracer */
+
+PH_API int ph_tracer_new(struct ph_tracer **ret);
+PH_API void ph_tracer_free(struct ph_tracer *tracer);	/* closes every session that is left */
+
+/* While *flag is not 0, runs and waits end with -EINTR. A signal handler may set it. */
+PH_API void ph_tracer_set_interrupt(struct ph_tracer *tracer, const volatile sig_atomic_t *flag);
+
+/* Sessions */
+
+struct ph_limit {
+	int resource;	/* RLIMIT_… */
+	uint64_t value;
+};
+
+struct ph_spawn_options {
+	const char *path;		/* NULL: argv[0], searched in $PATH */
+	char *const *argv;
+	char *const *env;		/* NULL: ours */
+	const char *cwd;
+	int stdio[3];			/* descriptors; -1: ours. Stay the caller's. */
+	bool no_aslr;
+	bool follow;			/* children too */
+	const struct ph_limit *limits;
+	size_t n_limits;
+	const sigset_t *ignored;	/* signals that the target is to ignore; NULL: those that we ignore */
+	const sigset_t *blocked;	/* its signal mask; NULL: ours */
+};
+
+#define PH_SPAWN_OPTIONS_INIT { .stdio = { -1, -1, -1 } }
+
+/* The target stands at its first instruction. err->cause tells a program that cannot run from one that we cannot trace. */
+PH_API int ph_session_spawn(struct ph_tracer *tracer, const struct ph_spawn_options *options,
+			    struct ph_session **ret, struct ph_err *err);
+
+/* Every thread is stopped. pid may be a thread's id: its process is meant. */
+PH_API int ph_session_attach(struct ph_tracer *tracer, pid_t pid, bool follow, struct ph_session **ret,
+			     struct ph_err *err);
+
+PH_API struct ph_session *ph_session_ref(struct ph_session *session);
+
+/* The last one closes it: spawned and alive: killed; attached: detached. */
+PH_API void ph_session_unref(struct ph_session *session);
+
+/*
+ * Runs the target until it ends, a callback stops it, or timeout_ms (negative: none) passes; then every thread stands
+ * still again. After the end, the end again. -EINTR: interrupted; -ECANCELED: a callback failed; -EDEADLK: called
+ * from a callback of the same session.
+ */
+PH_API int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret, struct ph_err *err);
+
+/* Bytes restored, threads running (stopped: as by SIGSTOP). From a callback too: it takes effect after it. */
+PH_API int ph_session_detach(struct ph_session *session, bool stopped, struct ph_err *err);
+PH_API int ph_session_kill(struct ph_session *session, struct ph_err *err);
+
+/* Ends it as the last unref would. Handles stay valid. */
+PH_API void ph_session_close(struct ph_session *session);
+
+PH_API pid_t ph_session_pid(const struct ph_session *session);
+PH_API bool ph_session_has_ended(const struct ph_session *session);
+PH_API struct ph_reason ph_session_reason(const struct ph_session *session);
+PH_API struct ph_process *ph_session_process(const struct ph_session *session);	/* the target itself; borrowed */
+
+struct ph_policy {
+	bool exitkill;	/* default true: the kernel kills the target when the tracer dies without a word */
+	bool follow;	/* children born from now on */
+};
+
+PH_API struct ph_policy ph_session_policy(const struct ph_session *session);
+PH_API int ph_session_set_policy(struct ph_session *session, const struct ph_policy *policy, struct ph_err *err);
+
+/* Processes and threads */
+
+PH_API struct ph_process *ph_process_ref(struct ph_process *process);
+PH_API void ph_process_unref(struct ph_process *process);
+PH_API pid_t ph_process_pid(const struct ph_process *process);
+PH_API struct ph_session *ph_process_session(const struct ph_process *process);	/* borrowed */
+PH_API bool ph_process_is_alive(const struct ph_process *process);
+
+/* Calls fn for each live one, in the order of birth, until it gives nonzero; returns that. */
+PH_API int ph_session_each_process(struct ph_session *session, int (*fn)(struct ph_process *, void *), void *user);
+PH_API int ph_process_each_thread(struct ph_process *process, int (*fn)(struct ph_thread *, void *), void *user);
+
+PH_API struct ph_thread *ph_thread_ref(struct ph_thread *thread);
+PH_API void ph_thread_unref(struct ph_thread *thread);
+PH_API pid_t ph_thread_tid(const struct ph_thread *thread);
+PH_API struct ph_process *ph_thread_process(const struct ph_thread *thread);	/* borrowed */
+PH_API const char *ph_thread_state(const struct ph_thread *thread);	/* "stopped", "running", "ended" */
+
+/* The thread that memory and registers mean when none is said: the one that stopped last, else the oldest. */
+PH_API struct ph_thread *ph_session_thread(struct ph_session *session);
+PH_API void ph_session_select(struct ph_session *session, struct ph_thread *thread);
+
+/* Registers are fetched once a stop, and flushed once before the thread goes on. -ESRCH: gone; -EBUSY: running. */
+PH_API int ph_thread_regs_get(struct ph_thread *thread, struct user_regs_struct *ret, struct ph_err *err);
+PH_API int ph_thread_regs_set(struct ph_thread *thread, const struct user_regs_struct *regs, struct ph_err *err);
+
+/*
+ * Memory as the program means it: our breakpoints do not show, and writes under one change what it saved. On failure
+ * err->addr is the first bad address and err->done the number of good bytes before it.
+ */
+PH_API int ph_process_read(struct ph_process *process, ph_addr addr, void *buf, size_t len, struct ph_err *err);
+PH_API int ph_process_write(struct ph_process *process, ph_addr addr, const void *buf, size_t len,
+			    struct ph_err *err);
+
+/* Breakpoints */
+
+enum ph_mode {
+	PH_MODE_EXECUTE,	/* the original instruction runs after the callback */
+	PH_MODE_SKIP,		/* it does not */
+};
+
+struct ph_breakpoint_options {
+	const char *where;	/* "main", "main+0x10", "+0x1139", "0x401000", "program!name"; NULL: address */
+	ph_addr address;
+	const char *name;
+	enum ph_mode mode;
+	bool once, disabled;
+	bool pending;		/* an address that is not mapped yet may wait */
+	pid_t thread;		/* 0: every thread */
+	ph_event_fn fn;
+	void *user;
+	void (*user_free)(void *user);	/* called once, when nothing can call fn any more; may be NULL */
+};
+
+PH_API int ph_breakpoint_add(struct ph_session *session, const struct ph_breakpoint_options *options,
+			     struct ph_breakpoint **ret, struct ph_err *err);
+PH_API int ph_breakpoint_remove(struct ph_breakpoint *breakpoint, struct ph_err *err);
+PH_API int ph_breakpoint_enable(struct ph_breakpoint *breakpoint, bool enabled, struct ph_err *err);
+PH_API struct ph_breakpoint *ph_breakpoint_ref(struct ph_breakpoint *breakpoint);
+PH_API void ph_breakpoint_unref(struct ph_breakpoint *breakpoint);
+PH_API uint64_t ph_breakpoint_hits(const struct ph_breakpoint *breakpoint);
+PH_API int ph_session_each_breakpoint(struct ph_session *session, int (*fn)(struct ph_breakpoint *, void *),
+				      void *user);
+
+/* Other events. signals: which ones call (bit n - 1: signal n); 0 means all. */
+PH_API int ph_handler_add(struct ph_session *session, enum ph_event_kind kind, uint64_t signals, ph_event_fn fn,
+			  void *user, void (*user_free)(void *user), struct ph_handler **ret);
+PH_API int ph_handler_remove(struct ph_handler *handler);
+PH_API int ph_handler_enable(struct ph_handler *handler, bool enabled);
+PH_API void ph_handler_unref(struct ph_handler *handler);
+
+/* Places: the address of a name in the main program, as ph_breakpoint_options.where takes it. -ENOENT: no such name. */
+PH_API int ph_session_resolve(struct ph_session *session, const char *where, ph_addr *ret, struct ph_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

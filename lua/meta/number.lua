@@ -1,0 +1,172 @@
+---@meta
+
+--- A 64-bit quantity: a register, an address, a `u64` read from memory. A LuaJIT `uint64_t`, shown in decimal without
+--- `ULL` by `print`, `tostring`, `..`, `%s`, `%d`, `io.write` and `file:write`; in hex by `%x` and `hex`.
+---
+--- **Equality** goes by bits: what was stored as -1 equals -1 when read back, and a `uint64_t` equals the `int64_t`
+--- of the same bits. It is false, and raises nothing, with fractional numbers and with values of any other type.
+---
+--- **Order** (`<` `<=` `>` `>=`) goes by value: a `uint64_t` is never below a negative number or `int64_t`; fractions
+--- and infinities may stand on the other side. So `u64(-1) == -1`, and yet `u64(-1) > -1`: take `i64(x)` to ask for the
+--- sign.
+---
+--- **Arithmetic** wraps at 64 bits, as the CPU does. The result is a `uint64_t` if one operand is, otherwise an
+--- `int64_t`. `/` and `%` go by value, cut towards zero, and `%` has the sign of the dividend (C's rule, not Lua's).
+--- `^` needs an exponent of 0 or more. `bit.band`, `bit.bor` and `bit.bxor` take negative numbers beside 64-bit
+--- integers.
+---
+--- Errors: a fractional, infinite or too large number as an operand (`64-bit arithmetic: whole number expected, got
+--- 1.5`), division by zero, a negative exponent.
+---
+--- Two equal ones are two keys of a table: use `key`. `ffi.cast("uint64_t", -1)` and `ffi.new("uint64_t", -1)` are 2^63
+--- in LuaJIT's interpreter: use `u64(-1)`.
+---
+--- ```lua
+--- local sp = u64(0x7fff12345678)
+--- assert(sp + -16 == 0x7fff12345668 and sp - 16 == sp + -16)
+--- assert(bit.band(sp, -16) == 0x7fff12345670)
+--- assert(u64(-1) == -1 and u64(-1) > 0 and u64(0) - 1 == u64(-1))
+--- assert(u64(5) ~= 5.5 and u64(5) ~= "5" and u64(5) ~= nil)
+--- assert(u64(10) / -2 == -5 and i64(-7) % 2 == -1 and u64(2) ^ 10 == 1024)
+--- assert("rsp is " .. sp == "rsp is 140733498807928")
+--- assert(string.format("%d %x", u64(-1), 255ULL) == "18446744073709551615 ff")
+--- ```
+---@class uint64
+---@operator add(integer|uint64|int64): uint64
+---@operator sub(integer|uint64|int64): uint64
+---@operator mul(integer|uint64|int64): uint64
+---@operator div(integer|uint64|int64): uint64
+---@operator mod(integer|uint64|int64): uint64
+---@operator pow(integer|uint64|int64): uint64
+---@operator unm: uint64
+---@operator concat(string|number|uint64|int64): string
+
+--- A signed 64-bit quantity: `mem.i64`, `sc.ret`. As `uint64`, but with a sign: `sc.ret < 0` means what it says.
+---
+--- ```lua
+--- local ret = i64(0xfffffffffffffffeULL)
+--- assert(ret < 0 and ret == -2 and tostring(ret) == "-2")
+--- ```
+---@class int64
+---@operator add(integer|int64): int64
+---@operator add(uint64): uint64
+---@operator sub(integer|int64): int64
+---@operator sub(uint64): uint64
+---@operator mul(integer|int64): int64
+---@operator mul(uint64): uint64
+---@operator div(integer|int64): int64
+---@operator div(uint64): uint64
+---@operator mod(integer|int64): int64
+---@operator mod(uint64): uint64
+---@operator pow(integer|int64): int64
+---@operator pow(uint64): uint64
+---@operator unm: int64
+---@operator concat(string|number|uint64|int64): string
+
+--- Any whole number from -2^63 to 2^64-1, of either kind; pointers and small integers out of struct copies too.
+---@alias int integer|uint64|int64|ffi.cdata*
+
+--- A whole number in hex, lower case, without leading zeros; a negative one in 64-bit two's complement.
+---
+--- Errors: nil, a string, a fraction, nan, an infinity, or what does not fit in 64 bits:
+--- `hex: whole number expected, got 1.5`.
+---
+--- ```lua
+--- assert(hex(255) == "0xff")
+--- assert(hex(-1) == "0xffffffffffffffff" and hex(u64(-1)) == hex(-1))
+--- assert(not pcall(hex, 1.5) and not pcall(hex, "16") and not pcall(hex, nil))
+--- ```
+---@param x int
+---@return string
+function hex(x) end
+
+--- A key for tables, the same for all integers that are equal (two equal cdata are two different keys): a Lua number
+--- from 0 to 2^53, beyond that a string, the unsigned decimal value.
+---
+--- Errors: as `hex`.
+---
+--- ```lua
+--- local hits = {}
+--- hits[key(u64(0x401000))] = 1
+--- assert(hits[key(0x401000)] == 1 and hits[0x401000] == 1)
+--- assert(key(-1) == key(u64(-1)) and key(-1) == key(i64(-1)))
+--- ```
+---@param x int
+---@return integer|string
+function key(x) end
+
+--- The same value as a Lua number, which is exact for all integers up to 2^53 and for some beyond.
+---
+--- Errors: a value that no Lua number has (`num: 9007199254740993 is not exact as a Lua number (past 2^53)`); else as
+--- `hex`.
+---
+--- ```lua
+--- assert(num(u64(4096)) == 4096 and type(num(u64(4096))) == "number")
+--- assert(num(i64(-1)) == -1)
+--- assert(not pcall(num, u64(2) ^ 53 + 1))
+--- for i = 1, num(3ULL) do assert(i <= 3) end
+--- ```
+---@param x int
+---@return integer
+function num(x) end
+
+--- The 64 bits of an integer as unsigned.
+---
+--- Errors: as `hex`.
+---
+--- ```lua
+--- assert(u64(-1) == 0xffffffffffffffffULL)
+--- assert(tostring(u64(-2)) == "18446744073709551614")
+--- ```
+---@param x int
+---@return uint64
+function u64(x) end
+
+--- The 64 bits of an integer as signed.
+---
+--- Errors: as `hex`.
+---
+--- ```lua
+--- assert(i64(0xffffffffffffffffULL) < 0)
+--- assert(tostring(i64(u64(-2))) == "-2")
+--- ```
+---@param x int
+---@return int64
+function i64(x) end
+
+--- The low 32 bits of an integer as signed, a Lua number: an `int` that came in a 64-bit register.
+---
+--- Errors: as `hex`.
+---
+--- ```lua
+--- assert(i32(0x00000000ffffffffULL) == -1)
+--- assert(i32(0x7fffffff) == 2147483647 and i32(-5) == -5)
+--- ```
+---@param x int
+---@return integer
+function i32(x) end
+
+--- A vector register, `regs.xmm0` and the like: as it is now, not a copy. Its lanes count from 0 and are read and
+--- written in place (`regs.xmm0.f64[1] = 2`; `#regs.xmm0.f64` is 2). Lanes of 8 to 32 bits and floats are Lua numbers,
+--- those of 64 bits `uint64_t` and `int64_t`; integer lanes take any whole number that fits, signed or unsigned.
+--- A kind of lanes may be assigned whole (`regs.xmm0.u32 = {1, 2}`; from 1, or from 0 when the table has a `[0]`; lanes
+--- left out become zero). `tostring` shows 64-bit lanes in hex, `==` compares the bytes.
+---
+--- Assigned whole, `regs.xmm0 = v`, it takes a vector as wide or narrower (the rest becomes zero), a string of its
+--- width, cdata of its size, a table with one kind of lanes (`{f64 = {1.5, 2}}`), or a whole number: the low 64 bits,
+--- the rest zero.
+---
+--- Errors: a lane that is not there (`f64: the lanes are 0 to 1, got 2`), a value that does not fit, a wrong width.
+---@class Vector
+---@field u8 table<integer, integer>
+---@field u16 table<integer, integer>
+---@field u32 table<integer, integer>
+---@field u64 table<integer, uint64>
+---@field i8 table<integer, integer>
+---@field i16 table<integer, integer>
+---@field i32 table<integer, integer>
+---@field i64 table<integer, int64>
+---@field f32 table<integer, number>
+---@field f64 table<integer, number>
+---@field bytes string all of it, lowest byte first; may be assigned
+---@field width integer in bytes

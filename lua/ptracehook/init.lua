@@ -1,0 +1,69 @@
+-- ptracehook - the names that scripts see: globals, and fields of require "ptracehook".
+
+local number = require "ptracehook.number"
+number.install() -- before anything is compiled: see number.lua
+
+local core = require "ptracehook.core"
+local session = require "ptracehook.session"
+
+local M = {
+	hex = number.hex, key = number.key, num = number.num,
+	u64 = number.u64, i64 = number.i64, i32 = number.i32,
+
+	regs = require("ptracehook.regs").new(nil),
+	mem = require("ptracehook.mem").new(nil),
+	SIG = core.signals(), E = core.errnos(),
+}
+
+M.hexdump = M.mem.hexdump
+
+for name, action in pairs(core.actions) do
+	M[name] = action
+end
+for name, fn in pairs(session.globals) do
+	M[name] = fn
+end
+
+-- What changes from event to event is looked up when it is asked for, so that a script may have variables of these
+-- names, and an event costs no assignments.
+local dynamic = { thread = core.thread, process = core.process }
+
+local function lookup(_, name)
+	local get = dynamic[name]
+	return get and get()
+end
+
+for name, value in pairs(M) do
+	_G[name] = value
+end
+setmetatable(_G, { __index = lookup })
+
+-- Exits through us: targets are ended or let go first.
+function os.exit(status)
+	if status == nil or status == true then
+		status = 0
+	elseif status == false then
+		status = 1
+	end
+	core.exit(number.int(status, "os.exit") % 256)
+end
+
+-- print raises when nobody takes the output, as every other verb does.
+local stdout, tostring, select, concat = io.stdout, tostring, select, table.concat
+
+function print(...)
+	local parts = {}
+	for i = 1, select("#", ...) do
+		local text = tostring((select(i, ...)))
+		if type(text) ~= "string" then
+			error("'tostring' must return a string to 'print'", 2)
+		end
+		parts[i] = text
+	end
+	local ok, why = stdout:write(concat(parts, "\t"), "\n")
+	if not ok then
+		error("cannot write standard output: " .. tostring(why), 2)
+	end
+end
+
+return setmetatable(M, { __index = lookup })

@@ -1,0 +1,84 @@
+/*
+ * bench_target CALLS [THREADS]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
+ * Output: "calls N ns T", T round the calls only.
+ * CPU: BENCH_CPU pins every thread there. bench_pad is room for a relocated copy.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+long bench_fn(const char *p, long x);
+
+__asm__("	.intel_syntax noprefix\n"
+	"	.text\n"
+	"	.globl	bench_fn, bench_fn_next, bench_pad\n"
+	"	.type	bench_fn, @function\n"
+	"	.balign	16\n"
+	"bench_fn: push	rbp\n"
+	"bench_fn_next:\n"
+	"	mov	rbp, rsp\n"
+	"	movzx	eax, byte ptr [rdi]\n"
+	"	add	rax, rsi\n"
+	"	pop	rbp\n"
+	"	ret\n"
+	"	.size	bench_fn, . - bench_fn\n"
+	"	.balign	16\n"
+	"bench_pad: .fill 32, 1, 0xcc\n"
+	"	.att_syntax\n");
+
+static const char text[32] = "sixteen bytes and some more";
+static long calls_each;
+static pthread_barrier_t start, end;
+
+static void *run(void *arg)
+{
+	long sum = 0;
+
+	pthread_barrier_wait(&start);
+	for (long i = 0; i < calls_each; i++)
+		sum += bench_fn(text, i);
+	pthread_barrier_wait(&end);
+	return sum == calls_each * text[0] + calls_each * (calls_each - 1) / 2 ? arg : NULL;
+}
+
+int main(int argc, char **argv)
+{
+	long calls = argc > 1 ? atol(argv[1]) : 1000, threads = argc > 2 ? atol(argv[2]) : 1;
+	const char *cpu = getenv("BENCH_CPU");
+	long long from;
+	pthread_t t[64];
+
+	alarm(60);
+	if (threads < 1 || threads > 64)
+		return 2;
+	if (cpu && *cpu) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(atoi(cpu), &set);
+		if (sched_setaffinity(0, sizeof(set), &set))
+			return 3;
+	}
+	calls_each = calls / threads;
+	pthread_barrier_init(&start, NULL, threads);
+	pthread_barrier_init(&end, NULL, threads);
+	for (long i = 1; i < threads; i++)
+		if (pthread_create(&t[i], NULL, run, t))
+			return 3;
+	from = bench_now();
+	if (!run(t))
+		return 1;
+	printf("calls %ld ns %lld\n", calls_each * threads, bench_now() - from);
+	for (long i = 1; i < threads; i++) {
+		void *good;
+
+		pthread_join(t[i], &good);
+		if (!good)
+			return 1;
+	}
+	return 0;
+}

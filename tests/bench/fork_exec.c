@@ -1,0 +1,63 @@
+/*
+ * fork_exec N PROGRAM [ARG...]: N times fork, TRACEME, exec, wait for the stop, go on, wait for the end: the least
+ * that starting a program under a tracer costs.
+ * fork_exec -r N PROGRAM [ARG...]: N times plainly run, for a program that is itself a tracer.
+ * Output: "runs N ns T". PROGRAM's own output goes to /dev/null. Exit 1 when one run's status is not 0.
+ */
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdbool.h>
+
+#include "clock.h"
+#include "tracer.h"
+
+extern char **environ;
+
+static bool traced(char **argv)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, 1);
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		execv(argv[0], argv);
+		_exit(127);
+	}
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status))
+		ptrace(PTRACE_CONT, pid, NULL, 0);
+	return status == 0;
+}
+
+static bool plain(char **argv)
+{
+	posix_spawn_file_actions_t acts;
+	int status = 1;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&acts);
+	posix_spawn_file_actions_addopen(&acts, 1, "/dev/null", O_WRONLY, 0);
+	if (posix_spawnp(&pid, argv[0], &acts, NULL, argv, environ) == 0)
+		waitpid(pid, &status, 0);
+	posix_spawn_file_actions_destroy(&acts);
+	return status == 0;
+}
+
+int main(int argc, char **argv)
+{
+	bool plainly = argc > 1 && !strcmp(argv[1], "-r");
+	char **words = argv + 1 + plainly;
+	long n;
+	long long from = bench_now();
+
+	if (argc < 3 + plainly)
+		return 2;
+	n = atol(words[0]);
+	for (long i = 0; i < n; i++)
+		if (!(plainly ? plain : traced)(words + 1))
+			return 1;
+	printf("runs %ld ns %lld\n", n, bench_now() - from);
+	return 0;
+}

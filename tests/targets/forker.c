@@ -1,0 +1,159 @@
+/*
+ * forker [MODE [N]]: makes children in one way, or in all (default): fork, vfork (child execs), spawn, clone_vm
+ * (shared memory), clone_vfork, untraced (CLONE_UNTRACED), grandchild, storm (N forks, 100). Child and parent each
+ * call marker(who).
+ * Output: "MODE: exit 3" for a child that lived well, "MODE: signal S" for one that did not; exit 0 when all were
+ * well.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "target.h"
+
+extern char **environ;
+static char *self[] = { "forker", "child", NULL };
+static long count;
+
+PLACE int marker(const char *who)
+{
+	return who[0];
+}
+
+static int child(void *arg)
+{
+	(void)arg;
+	marker("child");
+	syscall(SYS_exit_group, 3);
+	return 0;
+}
+
+static pid_t by_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		alarm(60);
+		child(NULL);
+	}
+	return pid;
+}
+
+static pid_t by_vfork(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		marker("vfork");
+		execv("/proc/self/exe", self);
+		_exit(9);
+	}
+	return pid;
+}
+
+static pid_t by_spawn(void)
+{
+	pid_t pid;
+
+	return posix_spawn(&pid, "/proc/self/exe", NULL, NULL, self, environ) ? -1 : pid;
+}
+
+static pid_t by_clone(int flags)
+{
+	static char stack[64 << 10] __attribute__((aligned(16)));
+
+	return clone(child, stack + sizeof(stack), flags | SIGCHLD, NULL);
+}
+
+static pid_t by_clone_vm(void)
+{
+	return by_clone(CLONE_VM);
+}
+
+static pid_t by_clone_vfork(void)
+{
+	return by_clone(CLONE_VM | CLONE_VFORK);
+}
+
+static pid_t by_untraced(void)
+{
+	return by_clone(CLONE_UNTRACED);
+}
+
+static pid_t by_grandchild(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int status = 0;
+
+		alarm(60);
+		marker("middle");
+		waitpid(by_fork(), &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+	}
+	return pid;
+}
+
+static bool well(const char *mode, pid_t pid, bool quiet)
+{
+	int status;
+
+	marker("parent");
+	if (pid < 0 || waitpid(pid, &status, __WALL) != pid) {
+		printf("%s: cannot\n", mode);
+		return false;
+	}
+	if (WIFSIGNALED(status)) {
+		printf("%s: signal %d\n", mode, WTERMSIG(status));
+		return false;
+	}
+	if (!quiet)
+		printf("%s: exit %d\n", mode, WEXITSTATUS(status));
+	return WEXITSTATUS(status) == 3;
+}
+
+static pid_t by_storm(void)
+{
+	for (long i = 1; i < count; i++)
+		if (!well("storm", by_fork(), true))
+			return -1;
+	return by_fork();
+}
+
+static const struct {
+	const char *name;
+	pid_t (*fn)(void);
+} modes[] = {
+	{ "fork", by_fork },
+	{ "vfork", by_vfork },
+	{ "spawn", by_spawn },
+	{ "clone_vm", by_clone_vm },
+	{ "clone_vfork", by_clone_vfork },
+	{ "untraced", by_untraced },
+	{ "grandchild", by_grandchild },
+	{ "storm", by_storm },
+};
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "all";
+	bool good = true, known = false;
+
+	target_begin();
+	if (!strcmp(mode, "child"))
+		return child(NULL);
+	count = target_number(argc, argv, 2, 100);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		if (strcmp(mode, "all") && strcmp(mode, modes[i].name))
+			continue;
+		known = true;
+		good &= well(modes[i].name, modes[i].fn(), false);
+	}
+	if (!known)
+		return target_usage("forker [all|fork|vfork|spawn|clone_vm|clone_vfork|untraced|grandchild|storm [N]]");
+	return !good;
+}
