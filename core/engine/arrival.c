@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "engine/breakpoint.h"
+#include "engine/inside.h"
 #include "os/ptrace.h"
 
 unsigned long ph_trace_options(const struct ph_session *session)
@@ -101,13 +102,17 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 		thread->state = PH_THREAD_EXITING;
 		return true;
 	case PH_STOP_INTERRUPT:
-		ph_thread_set_stopped(thread);
-		thread->group_stopped = false;
-		return thread->newborn;
 	case PH_STOP_GROUP:
 		ph_thread_set_stopped(thread);
-		thread->group_stopped = true;
+		ph_inside_leave(thread);
+		thread->group_stopped = stop.kind == PH_STOP_GROUP;
 		return thread->newborn;
+	case PH_STOP_SIGNAL:
+	case PH_STOP_TRAP:
+	case PH_STOP_EXITING:
+		ph_thread_set_stopped(thread);
+		ph_inside_leave(thread);
+		return true;
 	case PH_STOP_CLONE:
 	case PH_STOP_FORK:
 	case PH_STOP_VFORK:
@@ -117,11 +122,8 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 	case PH_STOP_VFORK_DONE:
 		thread->in_vfork = false;
 		break;
-	case PH_STOP_SIGNAL:
-	case PH_STOP_TRAP:
 	case PH_STOP_SYSCALL:
 	case PH_STOP_EXEC:
-	case PH_STOP_EXITING:
 	case PH_STOP_OTHER:
 		break;
 	}

@@ -6,9 +6,11 @@
 
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
+#include "engine/copy.h"
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/image.h"
+#include "engine/inside.h"
 #include "engine/letgo.h"
 #include "engine/signal.h"
 #include "engine/step.h"
@@ -68,8 +70,11 @@ static void release_held(struct ph_session *session, const struct ph_space *spac
 
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
-			if (process->space == space && thread->held && !ph_thread_has_pending(thread))
+			if (process->space == space && thread->held && !ph_thread_has_pending(thread)) {
+				/* It may have been held inside a copy: back there. */
+				ph_inside_enter(thread);
 				go(thread);
+			}
 }
 
 /* True when the thread may go on; false when something came up that is pending on it now, or failed. */
@@ -85,6 +90,10 @@ static bool pass_site(struct ph_thread *thread)
 		site = NULL;
 	if (!site && !thread->pass.report)
 		return true;
+	if (site && !thread->pass.report && !thread->pass.alone && ph_copy_pass(thread, site))
+		return !ph_thread_has_pending(thread);
+	if (thread->state != PH_THREAD_STOPPED)
+		return false;
 	if (site)
 		ph_hold_space(process->session, process->space, thread);
 	/* An int3 of the program's own under ours: this very trap is its. */
@@ -357,6 +366,40 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 
 /* ---- Signals */
 
+/*
+ * A signal that found the thread in a copy, before the instruction there had run. A fault is the instruction's own: it
+ * is the program's, at the program's address. Anything else waits until the pass is over, or its handler would return
+ * to the site and hit it again. True when that is so and the thread goes on.
+ */
+static bool signal_in_copy(struct ph_thread *thread)
+{
+	struct ph_slots *slots = &thread->process->space->slots;
+	ph_addr at = thread->left_copy;
+	siginfo_t info;
+
+	if (!thread->pass.active || !at || ph_os_siginfo_read(thread->tid, &info) < 0)
+		return false;
+	if (ph_signal_is_fault(info.si_signo, info.si_code)) {
+		/* The copy itself could not be fetched: the target took our memory away. */
+		if (info.si_signo == SIGSEGV && (ph_addr)(uintptr_t)info.si_addr == at) {
+			slots->refused = true;
+		} else {
+			if ((ph_addr)(uintptr_t)info.si_addr == at) {
+				info.si_addr = (void *)(uintptr_t)thread->pass.addr;
+				ph_os_siginfo_write(thread->tid, &info);
+			}
+			ph_thread_end_pass(thread);
+			return false;
+		}
+	} else if (ph_signal_defer(thread, &info, ph_signal_arrive(thread, &info)) < 0) {
+		ph_thread_end_pass(thread);
+		return false;
+	}
+	thread->pass.alone = true;
+	resume(thread);
+	return true;
+}
+
 static void on_signal(struct ph_thread *thread, int sig)
 {
 	struct ph_session *session = thread->process->session;
@@ -365,6 +408,8 @@ static void on_signal(struct ph_thread *thread, int sig)
 	struct ph_plan plan = { 0 };
 	siginfo_t info;
 
+	if (signal_in_copy(thread))
+		return;
 	thread->stop_signal = sig;
 	if ((wanted || thread->n_deferred) && ph_os_siginfo_read(thread->tid, &info) >= 0) {
 		bool injected = thread->n_deferred && ph_signal_arrive(thread, &info);

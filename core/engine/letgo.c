@@ -6,6 +6,7 @@
 #include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
+#include "engine/copy.h"
 #include "engine/hold.h"
 #include "engine/signal.h"
 #include "engine/step.h"
@@ -112,6 +113,20 @@ static void await_vfork(struct ph_process *process)
 	}
 }
 
+/* By a thread that has nothing to be delivered, if there is one: it is asked to make the call for us. */
+static void unmap_copies(struct ph_process *process)
+{
+	struct ph_thread *thread, *best = NULL;
+
+	if (!process->space->slots.n_chunks)
+		return;
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+		if (thread->state == PH_THREAD_STOPPED && (!best || best->stop_signal))
+			best = thread;
+	if (best)
+		ph_copy_unmap(best);
+}
+
 void ph_let_go_session(struct ph_session *session, bool stopped)
 {
 	struct ph_process *process;
@@ -125,6 +140,8 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 			if (thread->state == PH_THREAD_STOPPED)
 				thread->stop_signal = settle(thread);
 	ph_breakpoints_retire(session);
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		unmap_copies(process);
 	/* Children before parents: a vfork parent stops only after its child has gone. */
 	for (struct ph_list *node = session->processes.prev; node != &session->processes;) {
 		struct ph_list *before = node->prev;

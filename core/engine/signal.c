@@ -14,14 +14,18 @@ int ph_signal_defer(struct ph_thread *thread, const siginfo_t *info, bool inject
 		thread->deferred = calloc(PH_DEFERRED_MAX, sizeof(*thread->deferred));
 	if (!thread->deferred || thread->n_deferred == PH_DEFERRED_MAX)
 		return -ENOSPC;
-	thread->deferred[thread->n_deferred++] = (struct ph_deferred){ *info, injected };
+	thread->deferred[thread->n_deferred++] = (struct ph_deferred){ .info = *info, .injected = injected };
 	return 0;
 }
 
-void ph_signal_resend(struct ph_thread *thread, unsigned int n)
+void ph_signal_resend(struct ph_thread *thread)
 {
-	for (; n < thread->n_deferred; n++)
-		syscall(SYS_tgkill, thread->process->pid, thread->tid, thread->deferred[n].info.si_signo);
+	for (unsigned int i = 0; i < thread->n_deferred; i++) {
+		if (thread->deferred[i].sent)
+			continue;
+		thread->deferred[i].sent = true;
+		syscall(SYS_tgkill, thread->process->pid, thread->tid, thread->deferred[i].info.si_signo);
+	}
 }
 
 int ph_signal_inject(struct ph_thread *thread, int sig)
@@ -33,7 +37,7 @@ int ph_signal_inject(struct ph_thread *thread, int sig)
 	info.si_uid = getuid();
 	r = ph_signal_defer(thread, &info, true);
 	if (r >= 0)
-		ph_signal_resend(thread, thread->n_deferred - 1);
+		ph_signal_resend(thread);
 	return r;
 }
 
@@ -52,8 +56,8 @@ bool ph_signal_arrive(struct ph_thread *thread, siginfo_t *info)
 		(thread->n_deferred - i - 1) * sizeof(*thread->deferred));
 	thread->n_deferred--;
 	/* A newer one that overtook ours waits in turn; ours is still to come and will bring it. */
-	if (!ours)
-		ph_signal_defer(thread, info, false);
+	if (!ours && ph_signal_defer(thread, info, false) >= 0)
+		thread->deferred[thread->n_deferred - 1].sent = true;
 	*info = older.info;
 	ph_os_siginfo_write(thread->tid, info);
 	return older.injected;

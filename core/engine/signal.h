@@ -14,8 +14,8 @@
 /* Keeps info for later. -ENOSPC: too many wait; deliver it now. */
 int ph_signal_defer(struct ph_thread *thread, const siginfo_t *info, bool injected);
 
-/* Sends one more for each kept from the n-th on: they come back through ph_signal_arrive. */
-void ph_signal_resend(struct ph_thread *thread, unsigned int n);
+/* Sends one more for each that was kept since: they come back through ph_signal_arrive. */
+void ph_signal_resend(struct ph_thread *thread);
 
 /* Delivers sig when the thread goes on, unseen by hooks. */
 int ph_signal_inject(struct ph_thread *thread, int sig);

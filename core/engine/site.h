@@ -9,6 +9,7 @@
 #define PH_ENGINE_SITE_H
 
 #include "ptracehook.h"
+#include "x86/emulate.h"
 
 #define PH_TRAP_BYTE 0xcc	/* int3 */
 
@@ -17,9 +18,19 @@ struct ph_site_owner {
 	unsigned int id;			/* the order in which owners are called */
 };
 
+/* How threads are led past a site; found out when the first one hits it (copy.h). */
+enum ph_way {
+	PH_WAY_UNKNOWN,
+	PH_WAY_COPY,
+	PH_WAY_EMULATE,
+	PH_WAY_STEP,
+};
+
 struct ph_site {
 	ph_addr addr;
 	uint8_t original;
+	uint8_t way;			/* enum ph_way */
+	struct ph_emulation emulation;	/* PH_WAY_EMULATE */
 	bool armed;	/* PH_TRAP_BYTE stands in memory */
 	struct ph_site_owner *owners;
 	size_t n_owners, room_owners;

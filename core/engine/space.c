@@ -43,6 +43,7 @@ void ph_space_unref(struct ph_space *space)
 	free(space->sorted);
 	ph_map_fini(&space->sites);
 	ph_map_fini(&space->retired);
+	ph_slots_fini(&space->slots);
 	free(space);
 }
 
@@ -106,11 +107,24 @@ int ph_space_read(const struct ph_space *space, pid_t tid, ph_addr addr, void *b
 	return r < 0 ? failed(err, r, "read memory", tid, addr, done) : 0;
 }
 
+/* Copies of instructions that the bytes in [addr, addr + len) belong to are of yesterday: new ones when next needed. */
+static void forget_copies(struct ph_space *space, ph_addr addr, size_t len)
+{
+	ph_addr first = addr < PH_INSN_MAX ? 0 : addr - PH_INSN_MAX + 1;
+
+	for (size_t i = first_from(space, first); i < space->n_sorted && space->sorted[i]->addr - first < addr - first + len;
+	     i++) {
+		space->sorted[i]->way = PH_WAY_UNKNOWN;
+		ph_map_remove(&space->slots.by_site, space->sorted[i]->addr);
+	}
+}
+
 /* The pieces between armed sites go to memory, the bytes under them to the sites. */
 int ph_space_write(struct ph_space *space, pid_t tid, ph_addr addr, const void *buf, size_t len, struct ph_err *err)
 {
 	size_t at = 0;
 
+	forget_copies(space, addr, len);
 	for (size_t i = first_from(space, addr); at < len; i++) {
 		struct ph_site *site = i < space->n_sorted ? space->sorted[i] : NULL;
 		size_t stop = site && site->addr - addr < len ? site->addr - addr : len, done;

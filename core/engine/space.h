@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "engine/site.h"
+#include "engine/slot.h"
 
 struct ph_space {
 	unsigned int refs;
@@ -23,6 +24,9 @@ struct ph_space {
 	 * addresses ever used.
 	 */
 	struct ph_map retired;
+
+	struct ph_slots slots;		/* copies of instructions, in memory that we mapped */
+	ph_addr syscall_insn;		/* some syscall instruction; 0: not looked for yet */
 };
 
 int ph_space_new(pid_t tid, struct ph_space **ret, struct ph_err *err);

@@ -60,7 +60,6 @@ struct pass {
 	bool regroup;		/* a group stop was left for the step */
 	bool masked;
 	uint64_t mask;		/* the thread's own, while masked */
-	unsigned int first_deferred;
 };
 
 enum verdict { AGAIN, PASSED, FOR_DISPATCH };
@@ -144,7 +143,7 @@ static int run_original(struct ph_thread *thread, struct pass *pass, enum ph_ste
 int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_result *ret, struct ph_err *err)
 {
 	struct ph_space *space = thread->process->space;
-	struct pass pass = { .first_deferred = thread->n_deferred };
+	struct pass pass = { 0 };
 	int r = ph_thread_regs_fetch(thread, err);
 
 	if (r < 0)
@@ -159,7 +158,7 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 		hide_trap_flag(thread, pass.had_trap_flag);
 	if (pass.masked && thread->state == PH_THREAD_STOPPED)
 		ph_os_sigmask_write(thread->tid, pass.mask);
-	ph_signal_resend(thread, pass.first_deferred);
+	ph_signal_resend(thread);
 	if (pass.regroup)
 		ph_os_interrupt(thread->tid);
 	if (site) {

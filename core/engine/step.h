@@ -1,8 +1,8 @@
 /*
  * step - past a site: the original instruction runs once, by itself, and the trap is back before anyone else runs.
  *
- * The thread stands at the site's address, its hooks done. Until sites get copies of their instructions out of line,
- * the byte is put back and the thread single-steps, so the caller must hold every other thread of the space.
+ * For what copy.h cannot lead past. The thread stands at the site's address, its hooks done; the byte is put back and
+ * the thread single-steps, so the caller must hold every other thread of the space.
  */
 #ifndef PH_ENGINE_STEP_H
 #define PH_ENGINE_STEP_H

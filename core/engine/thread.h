@@ -34,6 +34,7 @@ struct ph_view {
 /* A signal taken off the thread in the middle of a pass, or that a script wants delivered: see signal.h. */
 struct ph_deferred {
 	siginfo_t info;
+	bool sent;	/* the one that brings it back is on its way */
 	bool injected;	/* by a script: no hook sees it */
 };
 
@@ -62,9 +63,12 @@ struct ph_thread {
 	/* A pass that is not over: hooks of the site at rip ran, the instruction did not. */
 	struct {
 		bool active, skip, report;
+		bool alone;				/* by stepping: a signal waits for it to be over */
 		ph_addr addr;
 		struct ph_breakpoint *breakpoint;	/* counted, for the report; or NULL */
 	} pass;
+
+	ph_addr left_copy;		/* where in a copy it was seen at this stop; 0: it was not */
 
 	struct ph_deferred *deferred;	/* owned; room for PH_DEFERRED_MAX, or NULL */
 	unsigned int n_deferred;

@@ -102,8 +102,8 @@ static int copy(struct span span, const char *what, char *buf, size_t len, struc
 	size_t n = (size_t)(span.end - span.at);
 
 	if (n >= len)
-		return ph_err_say(err, -ENAMETOOLONG, OP, "%s %.*s... has %zu characters; at most %zu are possible", what,
-				  width(span), span.at, n, len - 1);
+		return ph_err_say(err, -ENAMETOOLONG, OP, "%s %.*s... has %zu characters; at most %zu are possible",
+				  what, width(span), span.at, n, len - 1);
 	memcpy(buf, span.at, n);
 	buf[n] = '\0';
 	return 0;
@@ -186,7 +186,7 @@ static const char *find_colon(struct span text)
 static int read_offset(struct span text, const char *sign, int64_t *ret, struct ph_err *err)
 {
 	struct span digits = trim(sign + 1, text.end);
-	uint64_t value;
+	uint64_t value = 0;
 	int r;
 
 	if (is_empty(digits))
@@ -201,7 +201,7 @@ static int read_offset(struct span text, const char *sign, int64_t *ret, struct 
 static int read_line(struct span text, const char *colon, struct ph_place *place, struct ph_err *err)
 {
 	struct span file = trim(text.at, colon), digits = trim(colon + 1, text.end);
-	uint64_t line;
+	uint64_t line = 0;
 	int r;
 
 	if (is_empty(digits))
@@ -224,8 +224,8 @@ static int read_address(struct span text, struct ph_place *place, struct ph_err 
 {
 	const char *sign = find_sign(text);
 	struct span digits = sign ? trim(text.at, sign) : text;
+	uint64_t address = 0;
 	int64_t offset = 0;
-	uint64_t address;
 	int r = check_number(digits, "address", UINT64_MAX, &address, err);
 
 	if (r == 0 && sign)
@@ -259,8 +259,8 @@ static int read_rest(struct span text, struct ph_place *place, struct ph_err *er
 static int read_module_offset(struct span text, struct ph_place *place, struct ph_err *err)
 {
 	if (*text.at == '-')
-		return ph_err_say(err, -EINVAL, OP, "offset %.*s is negative, and there is nothing before it", width(text),
-				  text.at);
+		return ph_err_say(err, -EINVAL, OP, "offset %.*s is negative, and there is nothing before it",
+				  width(text), text.at);
 	place->kind = place->module[0] ? PH_PLACE_MODULE_OFFSET : PH_PLACE_MAIN_OFFSET;
 	return read_offset(text, text.at, &place->offset, err);
 }

@@ -79,6 +79,7 @@ int ph_os_status_parse(const char *text, struct ph_os_status *ret)
 		.tgid = (pid_t)number(text, "Tgid:"),
 		.tracer = (pid_t)number(text, "TracerPid:"),
 		.uid = (uid_t)number(text, "Uid:"),
+		.seccomp = (int)number(text, "Seccomp:"),
 		/* "Kthread:" exists since Linux 6.8; before it, a thread without an address space has no VmSize. */
 		.kthread = field(text, "Kthread:") ? number(text, "Kthread:") == 1 :
 			   *state != 'Z' && *state != 'X' && !field(text, "VmSize:"),

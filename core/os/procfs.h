@@ -19,6 +19,7 @@ struct ph_os_status {
 	pid_t tracer;	/* 0: none */
 	uid_t uid;	/* real */
 	bool kthread;
+	int seccomp;	/* 0: none, 1: strict, 2: filters */
 };
 
 int ph_os_status_parse(const char *text, struct ph_os_status *ret);

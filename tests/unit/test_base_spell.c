@@ -79,9 +79,12 @@ static void agrees_with_the_definition_under_every_limit(void **state)
 	for (unsigned round = 0; round < 400; round++) {
 		char words[2][8] = { "", "" };
 
-		for (unsigned w = 0; w < 2; w++)
-			for (unsigned i = 0; i < (round + w * 3) % 7; i++)
-				words[w][i] = "abc"[(seed = seed * 1664525 + 1013904223) >> 24 & 1 ? 0 : seed >> 30 & 1];
+		for (unsigned w = 0; w < 2; w++) {
+			for (unsigned i = 0; i < (round + w * 3) % 7; i++) {
+				seed = seed * 1664525 + 1013904223;
+				words[w][i] = "abc"[(seed >> 24) % 3];
+			}
+		}
 		for (unsigned limit = 0; limit < 8; limit++) {
 			unsigned distance = plain(words[0], words[1]);
 

@@ -303,6 +303,20 @@ static void names_the_nearest_spelling(void **state)
 	}
 }
 
+static void a_file_that_shrinks_while_open_has_no_symbols(void **state)
+{
+	struct ph_symbol symbol;
+	struct ph_elf *elf;
+
+	(void)state;
+	assert_int_equal(build_run("cp pie shrunk"), 0);
+	elf = open_program(build_path("shrunk"));
+	assert_int_equal(truncate(build_path("shrunk"), 100), 0);
+	assert_int_equal(ph_symbols_find(elf, "main", &symbol), -ENOENT);
+	assert_int_equal(ph_symbols_at(elf, elf->entry, &symbol), -ENOENT);
+	ph_elf_free(elf);
+}
+
 /* ---- Against nm */
 
 static bool walk_to(struct ph_elf *elf, const char *name, ph_addr vaddr, struct ph_symbol *ret)
@@ -385,6 +399,7 @@ int main(void)
 		cmocka_unit_test(an_address_lies_in_its_innermost_symbol),
 		cmocka_unit_test(the_walk_gives_each_symbol_once_a_table),
 		cmocka_unit_test(names_the_nearest_spelling),
+		cmocka_unit_test(a_file_that_shrinks_while_open_has_no_symbols),
 		cmocka_unit_test(agrees_with_nm),
 	};
 

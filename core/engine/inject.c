@@ -1,0 +1,116 @@
+#include "engine/inject.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/alone.h"
+#include "engine/event.h"
+#include "os/procfs.h"
+#include "os/ptrace.h"
+
+#define VDSO_SIZE 8192	/* of which the last bytes may not be there; a read stops before them */
+
+bool ph_inject_allowed(const struct ph_thread *thread)
+{
+	struct ph_os_status status;
+
+	return ph_os_status_read(thread->tid, &status) >= 0 && status.seccomp == 0;
+}
+
+/* Some syscall instruction: the vDSO has one for calls that it cannot answer itself. */
+static ph_addr find_syscall(struct ph_thread *thread)
+{
+	struct ph_space *space = thread->process->space;
+	struct ph_err err = { 0 };
+	size_t len = VDSO_SIZE;
+	uint64_t vdso;
+	char *bytes, *at;
+
+	if (space->syscall_insn)
+		return space->syscall_insn;
+	if (ph_os_auxv_read(thread->tid, AT_SYSINFO_EHDR, &vdso) < 0)
+		return 0;
+	bytes = malloc(len);
+	if (!bytes)
+		return 0;
+	if (ph_space_read(space, thread->tid, vdso, bytes, len, &err) < 0)
+		len = err.done;
+	at = memmem(bytes, len, "\x0f\x05", 2);
+	if (at)
+		space->syscall_insn = vdso + (size_t)(at - bytes);
+	free(bytes);
+	return space->syscall_insn;
+}
+
+/* Past the instruction, whatever the thread is interrupted for on the way: signals are blocked, stops are left. */
+static int run_call(struct ph_thread *thread, ph_addr insn, bool *ret_regroup, struct ph_err *err)
+{
+	for (;;) {
+		struct ph_stop stop;
+		int status, r = ph_alone_run(thread, PH_ALONE_STEP, &status, err);
+
+		if (r < 0)
+			return r;
+		stop = ph_stop_decode(status);
+		if (stop.kind == PH_STOP_GROUP)
+			*ret_regroup = true;
+		if (stop.kind == PH_STOP_TRAP) {
+			r = ph_thread_regs_fetch(thread, err);
+			if (r < 0)
+				return r;
+			if (thread->view.regs.rip != insn)
+				return 0;
+		} else if (stop.kind != PH_STOP_GROUP && stop.kind != PH_STOP_INTERRUPT) {
+			ph_thread_set_pending(thread, status);
+			return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
+		}
+	}
+}
+
+int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err)
+{
+	ph_addr insn = find_syscall(thread);
+	struct user_regs_struct wanted, before;
+	int stop_signal = thread->stop_signal, r;
+	bool regroup = false, masked;
+	uint64_t mask;
+
+	if (!insn || !ph_inject_allowed(thread))
+		return ph_err_say(err, -ENOTSUP, "call in the target", "%s", insn ? "a seccomp filter watches its calls" :
+				  "it has no vDSO");
+	r = ph_thread_regs_fetch(thread, err);
+	if (r < 0)
+		return r;
+	wanted = thread->view.regs;
+	before = thread->fetched;
+	thread->view.regs.rip = insn;
+	thread->view.regs.rax = (uint64_t)number;
+	thread->view.regs.rdi = args[0];
+	thread->view.regs.rsi = args[1];
+	thread->view.regs.rdx = args[2];
+	thread->view.regs.r10 = args[3];
+	thread->view.regs.r8 = args[4];
+	thread->view.regs.r9 = args[5];
+	thread->view.regs.orig_rax = (uint64_t)-1;
+	thread->view.dirty = 1;
+	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && ph_os_sigmask_write(thread->tid, ~0ull) >= 0;
+	r = run_call(thread, insn, &regroup, err);
+	if (r < 0)
+		return r;
+	*ret = (int64_t)thread->view.regs.rax;
+	if (masked)
+		ph_os_sigmask_write(thread->tid, mask);
+	if (regroup)
+		ph_os_interrupt(thread->tid);
+	/* As the kernel had them; what the script changed stays to be flushed when the thread goes on. */
+	r = ph_os_regs_write(thread->tid, &before);
+	if (r < 0)
+		return ph_err_set_in(err, r, "call in the target", thread->tid);
+	thread->fetched = before;
+	thread->view.regs = wanted;
+	thread->view.dirty = 1;
+	thread->stop_signal = stop_signal;
+	return 0;
+}

@@ -1,0 +1,21 @@
+/*
+ * inject - one system call that the target's own thread makes for us.
+ *
+ * The thread is stopped, at a place of the program; the others may run. It is found again as it was: registers, signal
+ * mask, and whatever waits to be delivered. Never where a seccomp filter watches, which might answer with death.
+ */
+#ifndef PH_ENGINE_INJECT_H
+#define PH_ENGINE_INJECT_H
+
+#include "engine/thread.h"
+
+/* True when the target may be made to call: it has no seccomp filter. */
+bool ph_inject_allowed(const struct ph_thread *thread);
+
+/*
+ * *ret is what the kernel answered, -errno included. -ENOTSUP: the target has no syscall instruction to run, or a
+ * filter; -ESRCH: it died meanwhile.
+ */
+int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err);
+
+#endif

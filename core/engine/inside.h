@@ -1,0 +1,19 @@
+/*
+ * inside - a thread seen in a copy of an instruction is put where the program would have it.
+ *
+ * At every stop that can find one there: signals, interrupts, group stops. Afterwards nobody need know of copies: a
+ * thread whose instruction has not run stands at the site with its pass still to be made (thread->pass), one whose
+ * instruction has run stands behind it.
+ */
+#ifndef PH_ENGINE_INSIDE_H
+#define PH_ENGINE_INSIDE_H
+
+#include "engine/thread.h"
+
+/* The thread has just stopped. */
+void ph_inside_leave(struct ph_thread *thread);
+
+/* Back into the copy, if it stands at the site with the pass to be made and there is one: true, and the pass is over. */
+bool ph_inside_enter(struct ph_thread *thread);
+
+#endif
