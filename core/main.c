@@ -34,7 +34,7 @@ struct arguments {
 	bool attach, follow, quiet, verbose;
 	char **argv;
 	int script;		/* its index in argv; 0: none */
-	int n_arguments;	/* of the script */
+	int n_arguments;	/* of the script, or without one of ours: what stands behind argv[script] and before PROGRAM */
 	char **program;		/* NULL: none */
 };
 
@@ -88,20 +88,19 @@ static int parse_rest(int argc, char **argv, const char *last_value, struct argu
 {
 	int at = optind;
 
-	if (!ended_by_dashes(argv, last_value) && at < argc) {
+	if (ended_by_dashes(argv, last_value)) {
+		at--;
+	} else if (at < argc) {
 		ret->script = at++;
 		while (at < argc && strcmp(argv[at], "--") != 0)
 			at++;
-		ret->n_arguments = at - ret->script - 1;
-		if (at == argc)
-			return 0;
-		at++;
-	} else if (!ended_by_dashes(argv, last_value)) {
-		return 0;
 	}
+	ret->n_arguments = at - ret->script - 1;
 	if (at == argc)
+		return 0;
+	if (at + 1 == argc)
 		return wrong("no program after %s", "--");
-	ret->program = argv + at;
+	ret->program = argv + at + 1;
 	return 0;
 }
 
@@ -161,7 +160,8 @@ static int parse(int argc, char **argv, struct arguments *ret, bool *ret_done)
 		case ':':
 			return wrong("option %s needs a value", letter);
 		default:
-			return wrong("there is no option '%s'", optopt ? letter : argv[optind - 1]);
+			/* A long one sets no letter, or its own when it was given a value. */
+			return wrong("there is no option '%s'", optopt && !strchr("Vh", optopt) ? letter : argv[optind - 1]);
 		}
 	}
 	return parse_rest(argc, argv, last_value, ret);
@@ -266,8 +266,7 @@ static int open_target(const struct arguments *args, struct ph_session **ret)
 /* False after an error, which is kept. */
 static bool run_scripts(const struct arguments *args, const char *path)
 {
-	if (path)
-		ph_script_set_arguments(args->argv, args->script, args->n_arguments);
+	ph_script_set_arguments(args->argv, args->script, args->n_arguments);
 	for (int i = 0; i < args->n_libraries; i++)
 		if (!ph_script_require(args->libraries[i]))
 			return false;

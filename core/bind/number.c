@@ -10,13 +10,16 @@
 
 /*
  * The C interface of LuaJIT has no way to ask for a cdata's type. Its id stands in the object's header, a fixed
- * distance before the payload; open_numbers measures that distance on cdata whose types it knows, so that another
- * build of LuaJIT is found out at once and not by wrong numbers.
+ * distance before the payload; open_numbers measures that distance on objects whose types it knows, so that another
+ * build of LuaJIT is found out at once and not by wrong numbers. (Padding lies before the payload too, with whatever
+ * was there: only the ids themselves will do.)
  */
 static struct {
 	int distance;
 	uint16_t u64, i64;
 } id;
+
+#define PROBES 8
 
 static uint16_t id_at(const void *payload, int distance)
 {
@@ -26,16 +29,37 @@ static uint16_t id_at(const void *payload, int distance)
 	return value;
 }
 
-static const void *make(lua_State *L, const char *what)
+/* The type's id, and PROBES objects of it, left on the stack. */
+static uint16_t make(lua_State *L, const char *what, const void *ret[PROBES])
 {
+	uint16_t number;
+
+	luaL_checkstack(L, PROBES + 8, NULL);
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "ffi");
 	lua_call(L, 1, 1);			/* ffi */
-	lua_getfield(L, -1, "new");		/* ffi new */
+	lua_getglobal(L, "tonumber");
+	lua_getfield(L, -2, "typeof");
 	lua_pushstring(L, what);
-	lua_call(L, 1, 1);			/* ffi cdata */
-	lua_remove(L, -2);
-	return lua_topointer(L, -1);
+	lua_call(L, 1, 1);			/* ffi tonumber type */
+	lua_call(L, 1, 1);			/* ffi id */
+	number = (uint16_t)lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	for (int i = 0; i < PROBES; i++) {
+		lua_getfield(L, -1 - i, "new");
+		lua_pushstring(L, what);
+		lua_call(L, 1, 1);		/* ffi object… */
+		ret[i] = lua_topointer(L, -1);
+	}
+	return number;
+}
+
+static bool all_have(const void *const objects[PROBES], int distance, uint16_t wanted)
+{
+	for (int i = 0; i < PROBES; i++)
+		if (id_at(objects[i], distance) != wanted)
+			return false;
+	return true;
 }
 
 /* Returns a number through a cell that C wrote: cdata cannot be made from C. */
@@ -49,22 +73,18 @@ static int push_u64_ref, push_i64_ref;
 
 void ph_bind_open_numbers(lua_State *L)
 {
-	const void *a, *b, *c, *d;
+	const void *unsigned_ones[PROBES], *signed_ones[PROBES];
+	int top = lua_gettop(L);
 
-	a = make(L, "uint64_t");
-	b = make(L, "uint64_t");
-	c = make(L, "int64_t");
-	d = make(L, "int64_t");
+	id.u64 = make(L, "uint64_t", unsigned_ones);
+	id.i64 = make(L, "int64_t", signed_ones);
 	id.distance = 0;
 	for (int distance = 2; distance <= 8 && !id.distance; distance += 2)
-		if (id_at(a, distance) == id_at(b, distance) && id_at(c, distance) == id_at(d, distance) &&
-		    id_at(a, distance) != id_at(c, distance))
+		if (all_have(unsigned_ones, distance, id.u64) && all_have(signed_ones, distance, id.i64))
 			id.distance = distance;
+	lua_settop(L, top);
 	if (!id.distance)
 		luaL_error(L, "this build of LuaJIT keeps the types of cdata where ptracehook does not find them");
-	id.u64 = id_at(a, id.distance);
-	id.i64 = id_at(c, id.distance);
-	lua_pop(L, 4);
 
 	if (luaL_loadbuffer(L, makers, sizeof(makers) - 1, "=ptracehook/number.c") != 0)
 		lua_error(L);
