@@ -3,9 +3,9 @@ max_line_length = 120
 codes = true
 
 -- What scripts find in _G, for every Lua file: our own modules may use it, too.
-globals = { "regs", "mem", "state", "this" }
+globals = { "arg", "regs", "mem", "state", "this" }
 read_globals = {
-  "arg", "asm", "attach", "backtrace", "bp", "bps", "call", "disasm", "E", "f64", "find_sym", "find_syms", "finish",
+  "asm", "attach", "backtrace", "bp", "bps", "call", "disasm", "E", "f64", "find_sym", "find_syms", "finish",
   "hex", "hexdump", "hook", "i32", "i64", "insns", "key", "line", "modules", "nop", "num", "on", "original",
   "original_bytes", "patch", "policy", "process", "ptracehook", "redirect", "repl", "replace", "run", "run_to",
   "SIG", "sleep", "snapshot", "spawn", "step", "step_over", "steps", "sym", "SYS", "syscall", "thread", "watch", "where",

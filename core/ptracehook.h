@@ -176,6 +176,19 @@ struct ph_policy {
 PH_API struct ph_policy ph_session_policy(const struct ph_session *session);
 PH_API int ph_session_set_policy(struct ph_session *session, const struct ph_policy *policy, struct ph_err *err);
 
+/* What a session has cost so far. */
+struct ph_stats {
+	uint64_t stops;		/* statuses that the kernel reported */
+	uint64_t hits;		/* calls of breakpoints' functions */
+	uint64_t copies;	/* sites passed by a copy of their instruction: no further stop */
+	uint64_t emulated;	/* … by doing what the instruction does */
+	uint64_t single_steps;	/* … by stepping, with the space's other threads held */
+	uint64_t signals;	/* signals that were about to be delivered */
+	uint64_t syscalls;	/* requests that the tracer made of the kernel, for every session */
+};
+
+PH_API struct ph_stats ph_session_stats(const struct ph_session *session);
+
 /* Processes and threads */
 
 PH_API struct ph_process *ph_process_ref(struct ph_process *process);

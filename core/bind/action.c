@@ -37,15 +37,16 @@ static const char *name_of(enum ph_action_kind kind)
 
 static struct action *test(lua_State *L, int index)
 {
-	struct action *action = lua_touserdata(L, index);
-	bool same;
+	return ph_bind_is(L, index, CLASS) ? lua_touserdata(L, index) : NULL;
+}
 
-	if (!action || lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
-		return NULL;
-	luaL_getmetatable(L, CLASS);
-	same = lua_rawequal(L, -1, -2);
-	lua_pop(L, 2);
-	return same ? action : NULL;
+static struct action *check(lua_State *L, int index)
+{
+	struct action *action = test(L, index);
+
+	if (!action)
+		ph_bind_argument_error(L, "action expected, got %s", luaL_typename(L, index));
+	return action;
 }
 
 static struct action *push(lua_State *L, struct action value)
@@ -62,17 +63,21 @@ static uint64_t check_place(lua_State *L, int index)
 {
 	struct ph_err err;
 	ph_addr addr;
+	int r;
 
 	if (lua_type(L, index) != LUA_TSTRING)
-		return ph_bind_check_addr(L, index, "GOTO: address");
-	if (ph_session_resolve(ph_bind_check_session(L, 0), lua_tostring(L, index), &addr, &err) < 0)
+		return ph_bind_check_addr(L, index, "GOTO");
+	r = ph_session_resolve(ph_bind_check_session(L, 0), lua_tostring(L, index), &addr, &err);
+	if (r < 0) {
+		ph_err_wrap(&err, r, "GOTO");
 		ph_bind_raise(L, &err);
+	}
 	return addr;
 }
 
 static int l_call(lua_State *L)		/* RETURN([value]), GOTO(place), SIGNAL(signal) */
 {
-	struct action value = *test(L, 1);
+	struct action value = *check(L, 1);
 
 	if (!value.takes_value)
 		ph_bind_argument_error(L, "%s takes no value: return %s", name_of(value.action.kind),
@@ -82,7 +87,7 @@ static int l_call(lua_State *L)		/* RETURN([value]), GOTO(place), SIGNAL(signal)
 		value.action.value = check_place(L, 2);
 		break;
 	case PH_SIGNAL:
-		value.action.value = (uint64_t)ph_bind_check_signal(L, 2);
+		value.action.value = (uint64_t)ph_bind_check_signal(L, 2, "SIGNAL");
 		break;
 	default:
 		if (lua_gettop(L) < 2) {
@@ -103,7 +108,7 @@ static int l_call(lua_State *L)		/* RETURN([value]), GOTO(place), SIGNAL(signal)
 
 static int l_tostring(lua_State *L)
 {
-	const struct action *action = test(L, 1);
+	const struct action *action = check(L, 1);
 	const char *name = name_of(action->action.kind);
 	char text[64];
 

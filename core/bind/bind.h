@@ -31,6 +31,7 @@ struct ph_bind {
 	int error_ref;			/* registry: the last error that left a hook */
 	char *error_trace;		/* owned: its traceback */
 	bool report_errors;		/* policy{errors = "report"} */
+	bool hook_failed;		/* since somebody last looked */
 	bool quiet, verbose;
 	bool own_stdout;		/* -o: nobody shares what scripts print */
 	sigset_t ignored, blocked;	/* as our caller left them, for spawned programs */
@@ -54,6 +55,7 @@ int ph_bind_open(struct ph_bind *bind);
 void ph_bind_close(struct ph_bind *bind);
 
 /* door.c */
+void ph_bind_open_door(lua_State *L);
 
 /* lua_pcall with a traceback; false after an error, which is kept in error_ref and error_trace. Nothing is left then. */
 bool ph_bind_call(lua_State *L, int n_args, int n_results);
@@ -77,6 +79,7 @@ void ph_bind_interrupt_install(void);
 void ph_bind_exit(int status) __attribute__((noreturn));
 
 /* error.c */
+void ph_bind_push_error(lua_State *L, const struct ph_err *err);
 int ph_bind_raise(lua_State *L, const struct ph_err *err) __attribute__((noreturn));
 int ph_bind_argument_error(lua_State *L, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 void ph_bind_open_errors(lua_State *L);
@@ -88,7 +91,12 @@ void ph_bind_push_i64(lua_State *L, int64_t value);
 uint64_t ph_bind_check_addr(lua_State *L, int index, const char *what);
 size_t ph_bind_check_len(lua_State *L, int index, const char *what);
 uint64_t ph_bind_check_int(lua_State *L, int index, unsigned int bits, const char *what);
+double ph_bind_check_float(lua_State *L, int index, const char *what);
 bool ph_bind_is_integer_cdata(lua_State *L, int index);
+bool ph_bind_is_whole(lua_State *L, int index);
+
+/* The value as an error shows it: nil, 1.5, the string "x". Pushed, and returned. */
+const char *ph_bind_push_shown(lua_State *L, int index);
 
 /* class.c: userdata with methods and fields; Lua may add to both tables. */
 struct ph_bind_class {
@@ -102,6 +110,7 @@ void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class);
 /* The pointer in the userdata, or an error that names the class. */
 void *ph_bind_check(lua_State *L, int index, const char *class);
 void *ph_bind_test(lua_State *L, int index, const char *class);
+bool ph_bind_is(lua_State *L, int index, const char *class);
 
 /* Pushes the one userdata of an engine object, made by ref'ing it when there is none. */
 void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(void *));
@@ -140,7 +149,7 @@ bool ph_bind_to_action(lua_State *L, int index, enum ph_event_kind kind, struct 
 bool ph_bind_is_action(lua_State *L, int index);
 
 const char *ph_bind_event_name(enum ph_event_kind kind);
-int ph_bind_check_signal(lua_State *L, int index);
+int ph_bind_check_signal(lua_State *L, int index, const char *what);
 const char *ph_bind_signal_name(int sig, char *buf, size_t len);
 
 #endif

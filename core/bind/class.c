@@ -81,26 +81,36 @@ void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class)
 	lua_pop(L, 1);
 }
 
-void *ph_bind_test(lua_State *L, int index, const char *class)
+bool ph_bind_is(lua_State *L, int index, const char *class)
 {
-	void **slot = lua_touserdata(L, index);
 	bool same;
 
-	if (!slot || lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
-		return NULL;
+	if (lua_type(L, index) != LUA_TUSERDATA || !lua_getmetatable(L, index))
+		return false;
 	luaL_getmetatable(L, class);
 	same = lua_rawequal(L, -1, -2);
 	lua_pop(L, 2);
-	return same ? *slot : NULL;
+	return same;
+}
+
+void *ph_bind_test(lua_State *L, int index, const char *class)
+{
+	return ph_bind_is(L, index, class) ? *(void **)lua_touserdata(L, index) : NULL;
 }
 
 void *ph_bind_check(lua_State *L, int index, const char *class)
 {
 	void *object = ph_bind_test(L, index, class);
+	lua_Debug ar;
 
-	if (!object)
-		ph_bind_argument_error(L, "%s expected, got %s; call methods with a colon", class, luaL_typename(L, index));
-	return object;
+	if (object)
+		return object;
+	if (lua_getstack(L, 0, &ar))
+		lua_getinfo(L, "n", &ar);
+	else
+		ar.name = NULL;
+	ph_bind_argument_error(L, "%s%s%s expected, got %s; call methods with a colon", ar.name ? ar.name : "",
+			       ar.name ? ": " : "", class, lua_isnone(L, index) ? "nothing" : luaL_typename(L, index));
 }
 
 void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(void *))

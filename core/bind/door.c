@@ -27,11 +27,14 @@ static int message_handler(lua_State *L)	/* error -> error */
 	return 1;
 }
 
+/* registry: functions made once, so that an event makes none. */
+static int message_handler_ref, hook_ref;
+
 bool ph_bind_call(lua_State *L, int n_args, int n_results)
 {
 	int base = lua_gettop(L) - n_args, busy = ph_bind.busy, r;
 
-	lua_pushcfunction(L, message_handler);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, message_handler_ref);
 	lua_insert(L, base);
 	ph_bind.busy = 0;
 	r = lua_pcall(L, n_args, n_results, base);
@@ -159,30 +162,56 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 	return 1;
 }
 
-static bool run_hook(lua_State *L, const struct ph_event *event, int fn_ref, struct ph_action *ret)
+/* Where the function was written, for what it did to be blamed on; "" for one that is not Lua's. */
+static void push_origin(lua_State *L, int fn_ref)
 {
-	const char *why;
+	lua_Debug ar;
 
 	lua_rawgeti(L, LUA_REGISTRYINDEX, fn_ref);
+	if (!lua_isfunction(L, -1)) {
+		lua_pop(L, 1);
+		lua_pushliteral(L, "");
+		return;
+	}
+	lua_getinfo(L, ">S", &ar);
+	if (ar.linedefined > 0)
+		lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.linedefined);
+	else
+		lua_pushliteral(L, "");
+}
+
+struct hook {
+	const struct ph_event *event;
+	int fn_ref;
+	struct ph_action *ret;
+};
+
+/* One call of a script's function. All of it may raise, so all of it is protected: the engine is below us. */
+static int l_hook(lua_State *L)		/* struct hook */
+{
+	const struct hook *hook = lua_touserdata(L, 1);
+	const char *why;
+
+	lua_rawgeti(L, LUA_REGISTRYINDEX, hook->fn_ref);
 	if (ph_bind_is_action(L, -1)) {
 		/* The action stands in the hook's place: bp("fail", STOP). It was checked when it was added. */
-		ph_bind_to_action(L, -1, event->kind, ret, &why);
-		return true;
+		ph_bind_to_action(L, -1, hook->event->kind, hook->ret, &why);
+		return 0;
 	}
-	if (!ph_bind_call(L, push_arguments(L, event), 1))
-		return false;
-	if (!ph_bind_flush())
-		return false;
-	if (lua_isnil(L, -1)) {
-		*ret = (struct ph_action){ .kind = PH_CONTINUE };
-		return true;
+	lua_call(L, push_arguments(L, hook->event), 1);
+	if (!ph_bind_flush()) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+		return lua_error(L);
 	}
-	if (ph_bind_to_action(L, -1, event->kind, ret, &why))
-		return true;
+	if (lua_isnil(L, -1))
+		return 0;
+	if (ph_bind_to_action(L, -1, hook->event->kind, hook->ret, &why))
+		return 0;
+	push_origin(L, hook->fn_ref);
 	lua_pushfstring(L, "a hook on %s returned %s; it may return nothing or an action such as CONTINUE, STOP, KILL",
-			ph_bind_event_name(event->kind), why);
-	ph_bind_keep_error(L);
-	return false;
+			ph_bind_event_name(hook->event->kind), why);
+	lua_concat(L, 2);
+	return lua_error(L);
 }
 
 struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
@@ -191,15 +220,20 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 	struct ph_thread *thread_before = ph_bind.now_thread ? ph_thread_ref(ph_bind.now_thread) : NULL;
 	struct ph_session *before = ph_bind.current ? ph_session_ref(ph_bind.current) : NULL;
 	struct ph_action action = { .kind = PH_CONTINUE };
+	struct hook hook = { event, fn_ref, &action };
 	int top = lua_gettop(L);
 
 	ph_bind_set_current(event->session);
 	ph_bind_set_now(event->thread);
-	if (!run_hook(L, event, fn_ref, &action)) {
+	lua_rawgeti(L, LUA_REGISTRYINDEX, hook_ref);
+	lua_pushlightuserdata(L, &hook);
+	if (!ph_bind_call(L, 1, 0)) {
+		action = (struct ph_action){ .kind = PH_CONTINUE };
 		if (ph_bind.report_errors && !ph_bind.interrupted)
 			ph_bind_report("error in a hook: ");
 		else
 			action.kind = PH_FAIL;
+		ph_bind.hook_failed |= action.kind == PH_FAIL;
 	}
 	lua_settop(L, top);
 	ph_bind_set_current(before);
@@ -207,4 +241,12 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 	ph_session_unref(before);
 	ph_thread_unref(thread_before);
 	return action;
+}
+
+void ph_bind_open_door(lua_State *L)
+{
+	lua_pushcfunction(L, message_handler);
+	message_handler_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushcfunction(L, l_hook);
+	hook_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

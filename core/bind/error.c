@@ -21,7 +21,7 @@ static void push_position(lua_State *L)
 	lua_pushliteral(L, "");
 }
 
-int ph_bind_raise(lua_State *L, const struct ph_err *err)
+void ph_bind_push_error(lua_State *L, const struct ph_err *err)
 {
 	char message[PH_ERR_MESSAGE_MAX];
 
@@ -39,17 +39,21 @@ int ph_bind_raise(lua_State *L, const struct ph_err *err)
 	if (err->has_addr) {
 		ph_bind_push_u64(L, err->addr);
 		lua_setfield(L, -2, "addr");
-		lua_pushinteger(L, (lua_Integer)err->done);
+		/* Of memory that was really there: far below 2^53. */
+		lua_pushnumber(L, (lua_Number)err->done);
 		lua_setfield(L, -2, "done");
 	}
 	lua_pushstring(L, ph_err_message(err, message, sizeof(message)));
 	lua_setfield(L, -2, "message");
 	push_position(L);
 	lua_setfield(L, -2, "position");
-	lua_pushinteger(L, err->cause);
-	lua_setfield(L, -2, "cause");
 	luaL_getmetatable(L, ERROR_CLASS);
 	lua_setmetatable(L, -2);
+}
+
+int ph_bind_raise(lua_State *L, const struct ph_err *err)
+{
+	ph_bind_push_error(L, err);
 	lua_error(L);
 	__builtin_unreachable();
 }
@@ -71,6 +75,7 @@ int ph_bind_argument_error(lua_State *L, const char *fmt, ...)
 
 static int l_tostring(lua_State *L)
 {
+	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_getfield(L, 1, "position");
 	lua_getfield(L, 1, "message");
 	if (!lua_isstring(L, -1) || !lua_isstring(L, -2)) {
@@ -81,11 +86,25 @@ static int l_tostring(lua_State *L)
 	return 1;
 }
 
+static int l_concat(lua_State *L)	/* "words: " .. err */
+{
+	for (int i = 1; i <= 2; i++) {
+		if (lua_isstring(L, i))
+			lua_pushvalue(L, i);
+		else if (!luaL_callmeta(L, i, "__tostring"))
+			ph_bind_argument_error(L, "attempt to concatenate a %s value", luaL_typename(L, i));
+	}
+	lua_concat(L, 2);
+	return 1;
+}
+
 void ph_bind_open_errors(lua_State *L)
 {
 	luaL_newmetatable(L, ERROR_CLASS);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");
+	lua_pushcfunction(L, l_concat);
+	lua_setfield(L, -2, "__concat");
 	lua_pushliteral(L, ERROR_CLASS);
 	lua_setfield(L, -2, "__name");
 	lua_pop(L, 1);

@@ -1,7 +1,10 @@
 #include <ctype.h>
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "bind/bind.h"
 
@@ -31,54 +34,78 @@ const char *ph_bind_signal_name(int sig, char *buf, size_t len)
 	return buf;
 }
 
+/* Second names of signals and errors, which sigabbrev_np and strerrorname_np do not give. */
+static const struct alias {
+	const char *name;
+	int number;
+} signal_aliases[] = { { "SIGIO", SIGIO }, { "SIGPOLL", SIGPOLL }, { "SIGIOT", SIGIOT }, { "SIGCLD", SIGCLD } },
+  errno_aliases[] = { { "EWOULDBLOCK", EWOULDBLOCK }, { "EDEADLOCK", EDEADLOCK }, { "ENOTSUP", ENOTSUP } };
+
+#define N_ALIASES(table) (sizeof(table) / sizeof((table)[0]))
+
 static int signal_by_name(const char *name)
 {
 	char upper[32];
-	int n;
+	int n, end = 0;
 
-	snprintf(upper, sizeof(upper), "%s", name);
+	snprintf(upper, sizeof(upper), "%s%.20s", strncasecmp(name, "SIG", 3) == 0 ? "" : "SIG", name);
 	for (char *at = upper; *at; at++)
 		*at = (char)toupper((unsigned char)*at);
-	name = strncmp(upper, "SIG", 3) == 0 ? upper + 3 : upper;
 	for (int sig = 1; sig < SIGRTMIN; sig++)
-		if (sigabbrev_np(sig) && strcmp(sigabbrev_np(sig), name) == 0)
+		if (sigabbrev_np(sig) && strcmp(sigabbrev_np(sig), upper + 3) == 0)
 			return sig;
-	if (strcmp(name, "RTMAX") == 0)
+	for (size_t i = 0; i < N_ALIASES(signal_aliases); i++)
+		if (strcmp(signal_aliases[i].name, upper) == 0)
+			return signal_aliases[i].number;
+	if (strcmp(upper, "SIGRTMAX") == 0)
 		return SIGRTMAX;
-	if (strcmp(name, "RTMIN") == 0)
+	if (strcmp(upper, "SIGRTMIN") == 0)
 		return SIGRTMIN;
-	if (sscanf(name, "RTMIN+%d", &n) == 1 && n >= 0 && SIGRTMIN + n <= SIGRTMAX)
+	if (sscanf(upper, "SIGRTMIN+%2d%n", &n, &end) == 1 && !upper[end] && n >= 0 && n <= SIGRTMAX - SIGRTMIN)
 		return SIGRTMIN + n;
 	return -1;
 }
 
-int ph_bind_check_signal(lua_State *L, int index)
+int ph_bind_check_signal(lua_State *L, int index, const char *what)
 {
-	int sig = -1;
+	const char *shown;
+	uint64_t sig = 0;
 
 	if (lua_type(L, index) == LUA_TSTRING)
-		sig = signal_by_name(lua_tostring(L, index));
-	else
-		sig = (int)ph_bind_check_int(L, index, 31, "signal");
-	if (sig < 1 || sig > SIGRTMAX)
-		ph_bind_argument_error(L, "%s is no signal: a name such as \"SIGUSR1\" or a number from 1 to %d",
-				       lua_isstring(L, index) ? lua_tostring(L, index) : "that", SIGRTMAX);
-	return sig;
+		sig = (uint64_t)signal_by_name(lua_tostring(L, index));
+	else if (ph_bind_is_whole(L, index))
+		sig = ph_bind_check_int(L, index, 64, what);
+	if (sig >= 1 && sig <= (uint64_t)SIGRTMAX)
+		return (int)sig;
+	shown = ph_bind_push_shown(L, index);
+	ph_bind_argument_error(L, "%s: a signal's name such as \"SIGUSR1\" or a number from 1 to %d expected, got %s", what,
+			       SIGRTMAX, shown);
 }
 
-struct handle {
-	struct ph_handler *handler;
-	int ref;
+/*
+ * A function that waits for an event. The engine counts whom it may still call; the script's handle only points here,
+ * so that a function that mentions its own handle keeps neither alive once it is removed.
+ */
+struct hook {
+	struct ph_handler *handler;	/* borrowed from the session until forget */
+	int ref;			/* registry: the function */
+	struct hook **handle;		/* the script's userdata; NULL: collected */
+	enum ph_event_kind kind;
 };
 
 static struct ph_action on_event(const struct ph_event *event, void *user)
 {
-	return ph_bind_call_hook(event, (int)(intptr_t)user);
+	return ph_bind_call_hook(event, ((struct hook *)user)->ref);
 }
 
 static void forget(void *user)
 {
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, (int)(intptr_t)user);
+	struct hook *hook = user;
+
+	if (hook->handle)
+		*hook->handle = NULL;
+	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, hook->ref);
+	free(hook);
 }
 
 static enum ph_event_kind check_event(lua_State *L, int index)
@@ -92,76 +119,138 @@ static enum ph_event_kind check_event(lua_State *L, int index)
 			       "exit and step", name);
 }
 
+/* The signals of the list at index as a set, bit n - 1 for signal n; 0 when there is none. */
+static uint64_t check_signals(lua_State *L, int index)
+{
+	uint64_t signals = 0;
+
+	if (!lua_istable(L, index))
+		return 0;
+	for (int i = 1, n = (int)lua_objlen(L, index); i <= n; i++) {
+		int sig;
+
+		lua_rawgeti(L, index, i);
+		sig = ph_bind_check_signal(L, -1, "on: filter");
+		if (sig == SIGKILL)
+			ph_bind_argument_error(L, "on: filter: SIGKILL ends a thread at once: no hook can see it");
+		signals |= 1ull << (sig - 1);
+		lua_pop(L, 1);
+	}
+	if (!signals)
+		ph_bind_argument_error(L, "on: filter: an empty list of signals");
+	return signals;
+}
+
+static struct hook *new_hook(lua_State *L, int index, enum ph_event_kind kind, struct hook **handle)
+{
+	struct hook *hook = calloc(1, sizeof(*hook));
+
+	if (!hook)
+		ph_bind_argument_error(L, "on: out of memory");
+	*handle = hook;
+	hook->handle = handle;
+	hook->kind = kind;
+	hook->ref = LUA_NOREF;
+	lua_pushvalue(L, index);
+	hook->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	return hook;
+}
+
 static int l_on(lua_State *L)		/* core.on(session | nil, event, list of signals | nil, fn) -> Handle */
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	enum ph_event_kind kind = check_event(L, 2);
-	struct handle *handle;
-	const char *why;
+	uint64_t signals = check_signals(L, 3);
 	struct ph_action action;
-	uint64_t signals = 0;
-	int ref;
+	struct hook **handle, *hook;
+	const char *why;
 
-	if (lua_istable(L, 3))
-		for (int i = 1, n = (int)lua_objlen(L, 3); i <= n; i++) {
-			lua_rawgeti(L, 3, i);
-			signals |= 1ull << (ph_bind_check_signal(L, -1) - 1);
-			lua_pop(L, 1);
-		}
 	if (ph_bind_is_action(L, 4) && !ph_bind_to_action(L, 4, kind, &action, &why))
 		ph_bind_argument_error(L, "on: %s cannot answer %s", why, names[kind]);
 	if (ph_session_has_ended(session))
 		ph_bind_argument_error(L, "on: the session has ended: its target is gone or was let go");
-	lua_pushvalue(L, 4);
-	ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	handle = lua_newuserdata(L, sizeof(*handle));
-	handle->handler = NULL;
+	*handle = NULL;
 	luaL_getmetatable(L, HANDLE);
 	lua_setmetatable(L, -2);
-	if (ph_handler_add(session, kind, signals, on_event, (void *)(intptr_t)ref, forget, &handle->handler) < 0) {
-		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+	hook = new_hook(L, 4, kind, handle);
+	if (ph_handler_add(session, kind, signals, on_event, hook, forget, &hook->handler) < 0) {
+		forget(hook);
 		ph_bind_argument_error(L, "on: out of memory");
 	}
+	/* The session's own reference is the one that counts; forget says when that is gone. */
+	ph_handler_unref(hook->handler);
 	return 1;
 }
 
-static struct ph_handler *check_handle(lua_State *L)
+static struct hook *check_handle(lua_State *L, const char *what)
 {
-	return ph_bind_check(L, 1, HANDLE);
+	struct hook *hook;
+
+	if (ph_bind_is(L, 1, HANDLE)) {
+		hook = *(struct hook **)lua_touserdata(L, 1);
+		if (hook)
+			return hook;
+		ph_bind_argument_error(L, "%s: the handle was removed already, or its session has ended", what);
+	}
+	ph_bind_check(L, 1, HANDLE);
+	return NULL;
 }
 
-static int removed(lua_State *L, int r)
+static int removed(lua_State *L, const char *what, int r)
 {
 	if (r < 0)
-		ph_bind_argument_error(L, "the handle was removed already");
+		ph_bind_argument_error(L, "%s: the handle was removed already", what);
 	return 0;
 }
 
 static int l_remove(lua_State *L)
 {
-	return removed(L, ph_handler_remove(check_handle(L)));
+	struct hook *hook = check_handle(L, "remove");
+
+	return removed(L, "remove", ph_handler_remove(hook->handler));
 }
 
 static int l_enable(lua_State *L)
 {
-	return removed(L, ph_handler_enable(check_handle(L), true));
+	struct hook *hook = check_handle(L, "enable");
+
+	return removed(L, "enable", ph_handler_enable(hook->handler, true));
 }
 
 static int l_disable(lua_State *L)
 {
-	return removed(L, ph_handler_enable(check_handle(L), false));
+	struct hook *hook = check_handle(L, "disable");
+
+	return removed(L, "disable", ph_handler_enable(hook->handler, false));
 }
 
 static int l_gc(lua_State *L)
 {
-	ph_handler_unref(*(struct ph_handler **)lua_touserdata(L, 1));
+	struct hook *hook = *(struct hook **)lua_touserdata(L, 1);
+
+	if (hook)
+		hook->handle = NULL;
 	return 0;
 }
 
 static int l_tostring(lua_State *L)
 {
-	lua_pushliteral(L, "Handle");
+	struct hook *hook = ph_bind_is(L, 1, HANDLE) ? *(struct hook **)lua_touserdata(L, 1) : NULL;
+
+	if (hook)
+		lua_pushfstring(L, "Handle on %s", names[hook->kind]);
+	else
+		lua_pushliteral(L, "Handle (removed)");
 	return 1;
+}
+
+static void add_aliases(lua_State *L, const struct alias *aliases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		lua_pushinteger(L, aliases[i].number);
+		lua_setfield(L, -2, aliases[i].name);
+	}
 }
 
 static int l_signals(lua_State *L)	/* core.signals() -> {SIGHUP = 1, [1] = "SIGHUP", …} */
@@ -178,6 +267,11 @@ static int l_signals(lua_State *L)	/* core.signals() -> {SIGHUP = 1, [1] = "SIGH
 		lua_pushstring(L, name);
 		lua_rawseti(L, -2, sig);
 	}
+	add_aliases(L, signal_aliases, N_ALIASES(signal_aliases));
+	lua_pushinteger(L, SIGRTMIN);
+	lua_setfield(L, -2, "SIGRTMIN");
+	lua_pushinteger(L, SIGRTMAX);
+	lua_setfield(L, -2, "SIGRTMAX");
 	return 1;
 }
 
@@ -194,12 +288,7 @@ static int l_errnos(lua_State *L)	/* core.errnos() -> {ENOENT = 2, [2] = "ENOENT
 		lua_pushstring(L, name);
 		lua_rawseti(L, -2, code);
 	}
-	return 1;
-}
-
-static int l_check_signal(lua_State *L)	/* core.signal(name | number) -> number */
-{
-	lua_pushinteger(L, ph_bind_check_signal(L, 1));
+	add_aliases(L, errno_aliases, N_ALIASES(errno_aliases));
 	return 1;
 }
 
@@ -217,6 +306,4 @@ void ph_bind_open_event(lua_State *L)		/* core -> core */
 	lua_setfield(L, -2, "signals");
 	lua_pushcfunction(L, l_errnos);
 	lua_setfield(L, -2, "errnos");
-	lua_pushcfunction(L, l_check_signal);
-	lua_setfield(L, -2, "signal");
 }

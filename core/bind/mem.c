@@ -1,5 +1,5 @@
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/pattern.h"
@@ -8,6 +8,7 @@
 
 #define PAGE 4096
 #define FIND_CHUNK (1 << 20)
+#define READ_CHUNK (1 << 20)
 
 /*
  * A mem table is bound to a target: the Session, Thread or Process it came from, or nil for what the globals mean.
@@ -60,6 +61,15 @@ static const struct width {
 	{ "f32", 4, FLOATING }, { "f64", 8, FLOATING }, { "ptr", 8, UNSIGNED },
 };
 
+/* "mem.u32: address", for errors; good until the next. */
+static const char *part(const struct width *width, const char *what)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "mem.%s: %s", width->name, what);
+	return text;
+}
+
 static const struct width *check_width(lua_State *L)
 {
 	return &widths[lua_tointeger(L, lua_upvalueindex(2))];
@@ -68,7 +78,7 @@ static const struct width *check_width(lua_State *L)
 static int l_get(lua_State *L)		/* mem.u32[addr] -> value */
 {
 	const struct width *width = check_width(L);
-	ph_addr addr = ph_bind_check_addr(L, 2, "mem: address");
+	ph_addr addr = ph_bind_check_addr(L, 2, part(width, "address"));
 	union {
 		uint64_t whole;
 		float f32;
@@ -93,7 +103,7 @@ static int l_get(lua_State *L)		/* mem.u32[addr] -> value */
 static int l_set(lua_State *L)		/* mem.u32[addr] = value */
 {
 	const struct width *width = check_width(L);
-	ph_addr addr = ph_bind_check_addr(L, 2, "mem: address");
+	ph_addr addr = ph_bind_check_addr(L, 2, part(width, "address"));
 	union {
 		uint64_t whole;
 		float f32;
@@ -101,42 +111,67 @@ static int l_set(lua_State *L)		/* mem.u32[addr] = value */
 	} value = { 0 };
 
 	if (width->form != FLOATING)
-		value.whole = ph_bind_check_int(L, 3, width->size * 8u, "mem: value");
+		value.whole = ph_bind_check_int(L, 3, width->size * 8u, part(width, "value"));
 	else if (width->size == 4)
-		value.f32 = (float)luaL_checknumber(L, 3);
+		value.f32 = (float)ph_bind_check_float(L, 3, part(width, "value"));
 	else
-		value.f64 = luaL_checknumber(L, 3);
+		value.f64 = ph_bind_check_float(L, 3, part(width, "value"));
 	write_exactly(L, addr, &value, width->size);
 	return 0;
 }
 
 /* ---- Pieces */
 
+/* What a read that failed gives: mem.try_… nil and the error, the others raise it. TRY says which. */
+#define TRY lua_upvalueindex(2)
+
+/* "mem.try_read: address", for errors; good until the next. */
+static const char *named(lua_State *L, const char *what)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "mem.%s%s", lua_toboolean(L, TRY) ? "try_" : "", what);
+	return text;
+}
+
+static int failed(lua_State *L, const struct ph_err *err)
+{
+	if (!lua_toboolean(L, TRY))
+		ph_bind_raise(L, err);
+	lua_pushnil(L);
+	ph_bind_push_error(L, err);
+	return 2;
+}
+
+/*
+ * Room grows with what turned out to be readable, so a wild size costs no gigabytes. The room is Lua's, which may
+ * raise at any time.
+ */
 static int l_read(lua_State *L)		/* mem.read(addr, n) -> string */
 {
-	ph_addr addr = ph_bind_check_addr(L, 1, "mem.read: address");
-	size_t len = ph_bind_check_len(L, 2, "mem.read: size");
-	char small[256], *buf = len <= sizeof(small) ? small : NULL;
+	ph_addr addr = ph_bind_check_addr(L, 1, named(L, "read: address"));
+	size_t len = ph_bind_check_len(L, 2, named(L, "read: n")), room, done = 0;
 	struct ph_thread *thread = check_alive(L);
 	struct ph_err err;
+	char small[256], *buf = small;
 
-	if (!buf) {
-		char first;
+	lua_settop(L, 3);			/* addr n room */
+	for (room = len <= sizeof(small) ? len : 0; done < len; done = room) {
+		if (done == room) {
+			char *bigger;
 
-		/* Room is made only for what begins in memory: a wild size must not cost gigabytes. */
-		read_exactly(L, addr, &first, 1);
-		buf = len < (1ull << 40) ? malloc(len) : NULL;
-		if (!buf)
-			ph_bind_argument_error(L, "mem.read: %zu bytes are more than there is memory for", len);
-		if (ph_space_read(thread->process->space, thread->tid, addr, buf, len, &err) < 0) {
-			free(buf);
-			ph_bind_raise(L, &err);
+			room = room ? room * 2 : READ_CHUNK;
+			room = room < len ? room : len;
+			bigger = lua_newuserdata(L, room);
+			memcpy(bigger, buf, done);
+			buf = bigger;
+			lua_replace(L, 3);
 		}
-		lua_pushlstring(L, buf, len);
-		free(buf);
-		return 1;
+		if (ph_space_read(thread->process->space, thread->tid, addr + done, buf + done, room - done, &err) < 0) {
+			err.done += done;
+			return failed(L, &err);
+		}
 	}
-	read_exactly(L, addr, buf, len);
 	lua_pushlstring(L, buf, len);
 	return 1;
 }
@@ -148,7 +183,7 @@ static int l_write(lua_State *L)	/* mem.write(addr, bytes) */
 	const char *bytes;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
-		ph_bind_argument_error(L, "mem.write: bytes: string expected, got %s", luaL_typename(L, 2));
+		ph_bind_argument_error(L, "mem.write: bytes: string expected, got %s", ph_bind_push_shown(L, 2));
 	bytes = lua_tolstring(L, 2, &len);
 	write_exactly(L, addr, bytes, len);
 	return 0;
@@ -157,12 +192,16 @@ static int l_write(lua_State *L)	/* mem.write(addr, bytes) */
 /* To the end of the page, so that no read goes further than the string may. */
 static int l_cstr(lua_State *L)		/* mem.cstr(addr [, max]) -> string */
 {
-	ph_addr addr = ph_bind_check_addr(L, 1, "mem.cstr: address");
-	size_t max = lua_isnoneornil(L, 2) ? SIZE_MAX : ph_bind_check_len(L, 2, "mem.cstr: max");
+	ph_addr addr = ph_bind_check_addr(L, 1, named(L, "cstr: address"));
+	size_t max = SIZE_MAX, done = 0;
+	struct ph_thread *thread;
+	struct ph_err err;
 	luaL_Buffer text;
 	char piece[PAGE];
-	size_t done = 0;
 
+	if (!lua_isnoneornil(L, 2))
+		max = ph_bind_check_len(L, 2, named(L, "cstr: max"));
+	thread = check_alive(L);
 	luaL_buffinit(L, &text);
 	while (done < max) {
 		size_t n = PAGE - (addr + done) % PAGE;
@@ -172,7 +211,10 @@ static int l_cstr(lua_State *L)		/* mem.cstr(addr [, max]) -> string */
 			n = 256;
 		if (n > max - done)
 			n = max - done;
-		read_exactly(L, addr + done, piece, n);
+		if (ph_space_read(thread->process->space, thread->tid, addr + done, piece, n, &err) < 0) {
+			err.done += done;
+			return failed(L, &err);
+		}
 		end = memchr(piece, '\0', n);
 		luaL_addlstring(&text, piece, end ? (size_t)(end - piece) : n);
 		if (end)
@@ -262,17 +304,23 @@ static int l_maps(lua_State *L)		/* mem.maps() -> list */
 
 static int l_mem(lua_State *L)		/* core.mem(target | nil) -> the table of these */
 {
-	static const luaL_Reg functions[] = {
-		{ "read", l_read }, { "write", l_write }, { "cstr", l_cstr },
-		{ "search", l_search }, { "maps", l_maps }, { NULL, NULL },
+	static const struct {
+		const char *name;
+		lua_CFunction fn;
+		bool try;
+	} functions[] = {
+		{ "read", l_read, false },	{ "try_read", l_read, true },  { "cstr", l_cstr, false },
+		{ "try_cstr", l_cstr, true },	{ "write", l_write, false },   { "search", l_search, false },
+		{ "maps", l_maps, false },
 	};
 
 	lua_settop(L, 1);
 	lua_newtable(L);			/* target mem */
-	for (const luaL_Reg *reg = functions; reg->name; reg++) {
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
 		lua_pushvalue(L, 1);
-		lua_pushcclosure(L, reg->func, 1);
-		lua_setfield(L, 2, reg->name);
+		lua_pushboolean(L, functions[i].try);
+		lua_pushcclosure(L, functions[i].fn, 2);
+		lua_setfield(L, 2, functions[i].name);
 	}
 	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
 		lua_newtable(L);		/* target mem view */

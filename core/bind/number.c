@@ -71,6 +71,17 @@ static const char makers[] =
 
 static int push_u64_ref, push_i64_ref;
 
+/* Of lua/ptracehook/number.lua: plain(cdata) -> number or 64 bits or nil; show(value) -> text. */
+static int plain_ref = LUA_NOREF, show_ref = LUA_NOREF;
+
+static int l_number_helpers(lua_State *L)	/* core.number_helpers(plain, show) */
+{
+	lua_settop(L, 2);
+	show_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	plain_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 0;
+}
+
 void ph_bind_open_numbers(lua_State *L)
 {
 	const void *unsigned_ones[PROBES], *signed_ones[PROBES];
@@ -92,6 +103,8 @@ void ph_bind_open_numbers(lua_State *L)
 	lua_call(L, 1, 2);			/* push_u64 push_i64 */
 	push_i64_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	push_u64_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushcfunction(L, l_number_helpers);
+	lua_setfield(L, -2, "number_helpers");
 }
 
 void ph_bind_push_u64(lua_State *L, uint64_t value)
@@ -118,54 +131,98 @@ bool ph_bind_is_integer_cdata(lua_State *L, int index)
 	return type == id.u64 || type == id.i64;
 }
 
+const char *ph_bind_push_shown(lua_State *L, int index)
+{
+	lua_pushvalue(L, index);		/* value */
+	lua_rawgeti(L, LUA_REGISTRYINDEX, show_ref);
+	lua_insert(L, -2);
+	lua_call(L, 1, 1);			/* text */
+	return lua_tostring(L, -1);
+}
+
+static int wrong(lua_State *L, int index, const char *what, const char *noun)
+{
+	ph_bind_argument_error(L, "%s: %s expected, got %s", what, noun, ph_bind_push_shown(L, index));
+}
+
 struct integer {
 	uint64_t bits;
 	bool negative;
 };
 
-static int wrong_type(lua_State *L, int index, const char *what)
+static struct integer from_cdata(const void *payload)
 {
-	ph_bind_argument_error(L, "%s: whole number expected, got %s", what, luaL_typename(L, index));
+	struct integer result;
+
+	memcpy(&result.bits, payload, sizeof(result.bits));
+	result.negative = id_at(payload, id.distance) == id.i64 && (int64_t)result.bits < 0;
+	return result;
 }
 
-static struct integer check_integer(lua_State *L, int index, const char *what)
+static bool is_whole_number(double number)
 {
-	struct integer result = { 0 };
+	return number == floor(number) && number < TWO_64 && number >= -TWO_63;
+}
+
+static struct integer from_number(double number)
+{
+	bool negative = number < 0;
+
+	return (struct integer){ negative ? (uint64_t)(int64_t)number : (uint64_t)number, negative };
+}
+
+static struct integer check_integer(lua_State *L, int index, const char *what, const char *noun)
+{
+	struct integer result;
 	double number;
 
-	if (ph_bind_is_integer_cdata(L, index)) {
-		const void *payload = lua_topointer(L, index);
-
-		memcpy(&result.bits, payload, sizeof(result.bits));
-		result.negative = id_at(payload, id.distance) == id.i64 && (int64_t)result.bits < 0;
+	if (ph_bind_is_integer_cdata(L, index))
+		return from_cdata(lua_topointer(L, index));
+	if (lua_type(L, index) == LUA_TCDATA) {
+		/* A pointer out of a struct copy, an enum, a small integer. */
+		lua_pushvalue(L, index);
+		lua_rawgeti(L, LUA_REGISTRYINDEX, plain_ref);
+		lua_insert(L, -2);
+		lua_call(L, 1, 1);		/* number, 64 bits or nil */
+		if (!ph_bind_is_whole(L, -1))
+			wrong(L, index, what, noun);
+		result = lua_type(L, -1) == LUA_TNUMBER ? from_number(lua_tonumber(L, -1)) : from_cdata(lua_topointer(L, -1));
+		lua_pop(L, 1);
 		return result;
 	}
 	if (lua_type(L, index) != LUA_TNUMBER)
-		wrong_type(L, index, what);
+		wrong(L, index, what, noun);
 	number = lua_tonumber(L, index);
-	if (isnan(number) || isinf(number))
-		ph_bind_argument_error(L, "%s: whole number expected, got %s", what, isnan(number) ? "nan" : "an infinite one");
-	if (number != floor(number))
-		ph_bind_argument_error(L, "%s: whole number expected, got %.14g", what, number);
-	if (number >= TWO_64 || number < -TWO_63)
-		ph_bind_argument_error(L, "%s: %.14g does not fit 64 bits", what, number);
-	result.negative = number < 0;
-	result.bits = result.negative ? (uint64_t)(int64_t)number : (uint64_t)number;
-	return result;
+	if (!is_whole_number(number) && !(number == floor(number) && isfinite(number)))
+		wrong(L, index, what, noun);
+	if (!is_whole_number(number))
+		ph_bind_argument_error(L, "%s: %.14g does not fit in 64 bits", what, number);
+	return from_number(number);
+}
+
+bool ph_bind_is_whole(lua_State *L, int index)
+{
+	return ph_bind_is_integer_cdata(L, index) ||
+	       (lua_type(L, index) == LUA_TNUMBER && is_whole_number(lua_tonumber(L, index)));
+}
+
+static uint64_t check_unsigned(lua_State *L, int index, const char *what, const char *noun)
+{
+	struct integer value = check_integer(L, index, what, noun);
+
+	if (value.negative)
+		ph_bind_argument_error(L, "%s: %s must not be negative, got %lld", what, noun, (long long)value.bits);
+	return value.bits;
 }
 
 uint64_t ph_bind_check_addr(lua_State *L, int index, const char *what)
 {
-	struct integer value = check_integer(L, index, what);
-
-	if (value.negative)
-		ph_bind_argument_error(L, "%s: must not be negative, got %lld", what, (long long)value.bits);
-	return value.bits;
+	return check_unsigned(L, index, what, "address");
 }
 
 size_t ph_bind_check_len(lua_State *L, int index, const char *what)
 {
-	uint64_t value = ph_bind_check_addr(L, index, what);
+	uint64_t value = check_unsigned(L, index, what, "size");
 
 	if (value > SIZE_MAX / 4)
 		ph_bind_argument_error(L, "%s: %llu is more than there is memory", what, (unsigned long long)value);
@@ -174,13 +231,23 @@ size_t ph_bind_check_len(lua_State *L, int index, const char *what)
 
 uint64_t ph_bind_check_int(lua_State *L, int index, unsigned int bits, const char *what)
 {
-	struct integer value = check_integer(L, index, what);
+	struct integer value = check_integer(L, index, what, "whole number");
 	bool fits = bits == 64 || (value.negative ? (int64_t)value.bits >= -(1ll << (bits - 1)) :
 						    value.bits < 1ull << bits);
 
 	if (fits)
 		return value.bits;
 	if (value.negative)
-		ph_bind_argument_error(L, "%s: %lld does not fit %u bits", what, (long long)value.bits, bits);
-	ph_bind_argument_error(L, "%s: %llu does not fit %u bits", what, (unsigned long long)value.bits, bits);
+		ph_bind_argument_error(L, "%s: %lld does not fit in %u bits", what, (long long)value.bits, bits);
+	ph_bind_argument_error(L, "%s: %llu does not fit in %u bits", what, (unsigned long long)value.bits, bits);
+}
+
+double ph_bind_check_float(lua_State *L, int index, const char *what)
+{
+	struct integer value;
+
+	if (lua_type(L, index) == LUA_TNUMBER)
+		return lua_tonumber(L, index);
+	value = check_integer(L, index, what, "number");
+	return value.negative ? (double)(int64_t)value.bits : (double)value.bits;
 }

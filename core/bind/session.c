@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,9 +157,20 @@ static int l_spawn(lua_State *L)
 	return push_opened(L, session);
 }
 
+static pid_t check_pid(lua_State *L, int index)
+{
+	uint64_t pid = 0;
+
+	if (ph_bind_is_whole(L, index))
+		pid = ph_bind_check_int(L, index, 64, "attach");
+	if (pid < 1 || pid > INT_MAX)
+		ph_bind_argument_error(L, "attach: a process id expected, got %s", ph_bind_push_shown(L, index));
+	return (pid_t)pid;
+}
+
 static int l_attach(lua_State *L)	/* core.attach(pid, follow) -> Session */
 {
-	pid_t pid = (pid_t)ph_bind_check_int(L, 1, 31, "attach: pid");
+	pid_t pid = check_pid(L, 1);
 	bool follow = lua_toboolean(L, 2);
 	struct ph_session *session;
 	struct ph_err err;
@@ -259,12 +271,18 @@ static int l_kill(lua_State *L)
 	int r;
 
 	ph_bind.L = L;
+	ph_bind.hook_failed = false;
 	ph_bind_enter();
 	r = ph_session_kill(session, &err);
 	ph_bind_leave();
 	ph_bind.L = before;
 	if (r < 0)
 		ph_bind_raise(L, &err);
+	if (ph_bind.hook_failed) {
+		/* Of on("exit"). The target is gone all the same. */
+		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+		return lua_error(L);
+	}
 	return 0;
 }
 
@@ -312,6 +330,28 @@ static int l_policy(lua_State *L)	/* session:set_policy(exitkill, follow), nil: 
 	if (r < 0)
 		ph_bind_raise(L, &err);
 	return 0;
+}
+
+static int l_stats(lua_State *L)	/* session:stats() -> {stops = …, hits = …, …} */
+{
+	struct ph_stats stats = ph_session_stats(ph_bind_check_session(L, 1));
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ "stops", stats.stops },	  { "hits", stats.hits },
+		{ "copies", stats.copies },	  { "emulated", stats.emulated },
+		{ "single_steps", stats.single_steps }, { "signals", stats.signals },
+		{ "syscalls", stats.syscalls },
+	};
+
+	lua_createtable(L, 0, sizeof(rows) / sizeof(rows[0]));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		/* Counts stay far below 2^53. */
+		lua_pushnumber(L, (lua_Number)rows[i].value);
+		lua_setfield(L, -2, rows[i].name);
+	}
+	return 1;
 }
 
 static int l_resolve(lua_State *L)	/* session:resolve(where) -> address, or nil, message */
@@ -372,6 +412,16 @@ static int l_tostring(lua_State *L)
 	return 1;
 }
 
+/* core.self(value, function's name) -> value, which is a Session, or an error. */
+static int l_self(lua_State *L)
+{
+	if (!ph_bind_is(L, 1, SESSION))
+		ph_bind_argument_error(L, "%s: Session expected, got %s; call methods with a colon", lua_tostring(L, 2),
+				       luaL_typename(L, 1));
+	lua_settop(L, 1);
+	return 1;
+}
+
 static int l_current(lua_State *L)	/* core.current() -> Session or nil */
 {
 	ph_bind_push_session(L, ph_bind.current);
@@ -383,7 +433,7 @@ void ph_bind_open_session(lua_State *L)		/* core -> core */
 	static const luaL_Reg methods[] = {
 		{ "run_ms", l_run },	     { "let_go", l_detach },	 { "kill", l_kill },
 		{ "close", l_close },	     { "processes", l_processes }, { "set_policy", l_policy },
-		{ "resolve", l_resolve },    { NULL, NULL },
+		{ "resolve", l_resolve },    { "stats", l_stats },    { NULL, NULL },
 	};
 	static const luaL_Reg getters[] = {
 		{ "pid", l_pid },   { "process", l_process }, { "thread", l_thread },
@@ -397,6 +447,8 @@ void ph_bind_open_session(lua_State *L)		/* core -> core */
 	lua_setfield(L, -2, "spawn");
 	lua_pushcfunction(L, l_attach);
 	lua_setfield(L, -2, "attach");
+	lua_pushcfunction(L, l_self);
+	lua_setfield(L, -2, "self");
 	lua_pushcfunction(L, l_current);
 	lua_setfield(L, -2, "current");
 }

@@ -165,6 +165,7 @@ int ph_bind_open(struct ph_bind *bind)
 	bind->L = luaL_newstate();
 	if (!bind->L)
 		return -ENOMEM;
+	ph_bind_open_door(bind->L);
 	lua_pushcfunction(bind->L, l_open);
 	return ph_bind_call(bind->L, 0, 0) ? 0 : -ECANCELED;
 }

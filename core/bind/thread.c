@@ -59,19 +59,19 @@ static int l_thread_name(lua_State *L)
 	struct ph_thread *thread = ph_bind_check(L, 1, THREAD);
 	char path[64], name[32];
 	FILE *file;
+	bool read;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", ph_process_pid(ph_thread_process(thread)),
 		 ph_thread_tid(thread));
 	file = thread->state == PH_THREAD_ENDED ? NULL : fopen(path, "re");
 	if (!file)
 		return 0;
-	if (fgets(name, sizeof(name), file)) {
-		name[strcspn(name, "\n")] = '\0';
-		lua_pushstring(L, name);
-	} else {
-		lua_pushnil(L);
-	}
+	read = fgets(name, sizeof(name), file) != NULL;
 	fclose(file);
+	if (!read)
+		return 0;
+	name[strcspn(name, "\n")] = '\0';
+	lua_pushstring(L, name);
 	return 1;
 }
 

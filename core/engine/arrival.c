@@ -95,6 +95,7 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 {
 	struct ph_stop stop = ph_stop_decode(status);
 
+	thread->process->session->stats.stops++;
 	switch (stop.kind) {
 	case PH_STOP_EXITED:
 	case PH_STOP_KILLED:

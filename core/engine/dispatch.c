@@ -286,6 +286,7 @@ static void call_owners(struct ph_thread *thread, ph_addr addr, const struct fro
 		if (!ph_breakpoint_takes(breakpoint, thread))
 			continue;
 		breakpoint->hits++;
+		event.session->stats.hits++;
 		event.breakpoint = breakpoint;
 		hit->skip |= breakpoint->mode == PH_MODE_SKIP;
 		action = breakpoint->fn(&event, breakpoint->user);
@@ -410,6 +411,7 @@ static void on_signal(struct ph_thread *thread, int sig)
 
 	if (signal_in_copy(thread))
 		return;
+	session->stats.signals++;
 	thread->stop_signal = sig;
 	if ((wanted || thread->n_deferred) && ph_os_siginfo_read(thread->tid, &info) >= 0) {
 		bool injected = thread->n_deferred && ph_signal_arrive(thread, &info);
@@ -436,10 +438,20 @@ static void on_trap(struct ph_thread *thread)
 	ph_addr at;
 
 	/* Gone between its stop and now: its end is on the way. */
-	if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
+	if (ph_thread_regs_fetch(thread, NULL) < 0)
 		return;
 	at = thread->view.regs.rip - 1;
 	site = ph_space_site_find(space, at);
+	/*
+	 * Behind the first byte of a longer instruction stands only who ran that byte. Behind an instruction of one
+	 * byte the program may stand by itself, when somebody sends it a SIGTRAP: what the kernel says tells.
+	 */
+	if (site && site->armed && site->length > 1) {
+		on_breakpoint(thread, site);
+		return;
+	}
+	if (ph_os_siginfo_read(thread->tid, &info) < 0)
+		return;
 	if (!site && info.si_code == SI_KERNEL)
 		ph_space_read_raw(space, thread->tid, at, &behind, 1, NULL);
 	switch (ph_trap_decode(info.si_code, site && site->armed, behind == PH_TRAP_BYTE)) {

@@ -148,7 +148,8 @@ int ph_image_resolve(struct ph_image *image, const char *text, ph_addr *ret, boo
 	}
 	r = find(image, place.name, ret);
 	/* A symbol wins over a module of the same name; "crackme+0x1139" is the module's own address. */
-	if (r == -ENOENT && place.kind == PH_PLACE_SYMBOL && place.offset && is_module(image, place.name)) {
+	if (r == -ENOENT && place.kind == PH_PLACE_SYMBOL && place.offset >= 0 && strpbrk(text, "+") &&
+	    is_module(image, place.name)) {
 		*ret = image->bias + (uint64_t)place.offset;
 		return 0;
 	}

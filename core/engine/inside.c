@@ -34,6 +34,7 @@ bool ph_inside_enter(struct ph_thread *thread)
 	slot = ph_map_find(&slots->by_site, thread->pass.addr);
 	if (!slot || !ph_copy_suits(&slot->copy, &thread->view.regs))
 		return false;
+	thread->process->session->stats.copies++;
 	ph_thread_set_rip(thread, slot->addr);
 	ph_thread_end_pass(thread);
 	return true;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "os/fault.h"
+
 int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **ret)
 {
 	struct ph_session *session = calloc(1, sizeof(*session));
@@ -91,6 +93,14 @@ struct ph_reason ph_session_reason(const struct ph_session *session)
 struct ph_process *ph_session_process(const struct ph_session *session)
 {
 	return session->target;
+}
+
+struct ph_stats ph_session_stats(const struct ph_session *session)
+{
+	struct ph_stats stats = session->stats;
+
+	stats.syscalls = ph_os_calls.made;
+	return stats;
 }
 
 struct ph_policy ph_session_policy(const struct ph_session *session)

@@ -26,6 +26,7 @@ struct ph_session {
 	bool was_run;			/* ph_session_run was called */
 	bool ended;
 	unsigned int next_id;		/* of breakpoints */
+	struct ph_stats stats;
 	struct ph_reason outcome;	/* kind != NONE: why the run is to return */
 	struct ph_reason target_end;	/* how the target ended, while followed children still run */
 	struct ph_err failure;		/* code != 0: the run is to return this */

@@ -30,6 +30,7 @@ struct ph_site {
 	ph_addr addr;
 	uint8_t original;
 	uint8_t way;			/* enum ph_way */
+	uint8_t length;			/* of the instruction; 0: not known yet, or none */
 	struct ph_emulation emulation;	/* PH_WAY_EMULATE */
 	bool armed;	/* PH_TRAP_BYTE stands in memory */
 	struct ph_site_owner *owners;

@@ -129,6 +129,7 @@ static int run_original(struct ph_thread *thread, struct pass *pass, enum ph_ste
 	int status, r;
 
 	do {
+		thread->process->session->stats.single_steps++;
 		r = ph_alone_run(thread, how, &status, err);
 		if (r < 0)
 			return r;

@@ -8,32 +8,40 @@ local M = {}
 
 local options_known = { mode = true, name = true, once = true, enabled = true, thread = true, pending = true }
 
-local function check_hook(fn)
-	if check.is_callable(fn) or core.is_action(fn) then
-		return fn
+local function check_where(where)
+	if type(where) ~= "string" then
+		return check.address("bp: where", where)
+	elseif where == "" then
+		check.fail "bp: where: an empty string is no place"
 	end
-	error("bp: function or action expected as the second argument, got " .. number.show(fn), 3)
+	return check.string("bp: where", where)
 end
 
-local function check_where(where)
-	if type(where) == "string" then
-		return check.string("bp: where", where, 3)
+local function check_thread(tid)
+	if tid == nil then
+		return 0
 	end
-	return number.addr(where, "bp: where", 4)
+	local ok, id = pcall(number.count, tid, "")
+	if not ok or id < 1 or id >= 2 ^ 31 then
+		check.fail("bp: thread: a thread's id expected, got %s", number.show(tid))
+	end
+	return id
 end
 
 -- session: a Session; nil: the current one.
 function M.add(session, where, fn, options)
-	where, fn = check_where(where), check_hook(fn)
-	options = check.options("bp", options, options_known, 2)
-	if options.mode ~= nil and options.mode ~= "execute" and options.mode ~= "skip" then
-		error("bp: mode: \"execute\" or \"skip\" expected, got " .. number.show(options.mode), 2)
+	where = check_where(where)
+	if not check.is_callable(fn) and not core.is_action(fn) then
+		check.fail("bp: function or action expected as the second argument, got %s", number.show(fn))
 	end
-	local name = options.name ~= nil and check.string("bp: name", options.name, 2) or nil
-	local thread = options.thread ~= nil and number.count(options.thread, "bp: thread", 3) or 0
-	return core.bp(session, where, fn, name, options.mode == "skip", check.boolean("bp: once", options.once, 2),
-		check.boolean("bp: enabled", options.enabled, 2) == false,
-		check.boolean("bp: pending", options.pending, 2), thread)
+	options = check.options("bp", options, options_known)
+	if options.mode ~= nil and options.mode ~= "execute" and options.mode ~= "skip" then
+		check.fail("bp: mode: \"execute\" or \"skip\" expected, got %s", number.show(options.mode))
+	end
+	local name = options.name ~= nil and check.string("bp: name", options.name) or nil
+	return core.bp(session, where, fn, name, options.mode == "skip", check.boolean("bp: once", options.once),
+		check.boolean("bp: enabled", options.enabled) == false, check.boolean("bp: pending", options.pending),
+		check_thread(options.thread))
 end
 
 return M

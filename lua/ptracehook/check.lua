@@ -1,8 +1,24 @@
 -- check - arguments and option tables, with errors that name what is wrong and what would be right.
+--
+-- `what` begins the message: the function, and which argument of it. Errors name the innermost line that is not ours.
 
+local core = require "ptracehook.core"
 local number = require "ptracehook.number"
 
 local M = {}
+
+function M.fail(...)
+	core.raise(string.format(...))
+end
+local fail = M.fail
+
+-- A check of number.lua's, at that line.
+local function pass(ok, result)
+	if ok then
+		return result
+	end
+	core.raise(result)
+end
 
 -- The candidate nearest to a misspelt name, or nil.
 local function nearest(name, candidates)
@@ -25,19 +41,30 @@ local function nearest(name, candidates)
 	return best and best_distance <= math.max(1, #name / 3) and best or nil
 end
 
--- Every key of `options` must be a key of `known`; what names the function.
-function M.options(what, options, known, level)
+local function named_list(known)
+	local names = {}
+	for name in pairs(known) do
+		names[#names + 1] = name
+	end
+	table.sort(names)
+	return table.concat(names, ", ")
+end
+
+-- The options, {} for nil. Every key must be one of `known`, a table {name = true}; a list may stand beside them when
+-- `list` says so.
+function M.options(what, options, known, list)
 	if options == nil then
 		return {}
-	end
-	if type(options) ~= "table" then
-		error(("%s: options: table expected, got %s"):format(what, number.show(options)), (level or 2) + 1)
+	elseif type(options) ~= "table" then
+		fail("%s: options: table expected, got %s", what, number.show(options))
 	end
 	for name in pairs(options) do
 		if type(name) == "string" and not known[name] then
 			local near = nearest(name, known)
-			error(("%s: there is no option '%s'%s"):format(what, name, near and "; did you mean '" .. near .. "'?" or ""),
-				(level or 2) + 1)
+			fail("%s: there is no option '%s'%s", what, name,
+				near and "; did you mean '" .. near .. "'?" or "; there are " .. named_list(known))
+		elseif type(name) ~= "string" and not (list and type(name) == "number") then
+			fail("%s: options have names, got %s", what, number.show(name))
 		end
 	end
 	return options
@@ -47,36 +74,56 @@ function M.is_callable(value)
 	if type(value) == "function" then
 		return true
 	end
-	local meta = type(value) == "table" and getmetatable(value)
-	return type(meta) == "table" and meta.__call ~= nil
+	local meta = type(value) == "table" and debug.getmetatable(value)
+	return type(meta) == "table" and type(meta.__call) == "function"
 end
 
-function M.boolean(what, value, level)
+function M.boolean(what, value)
 	if value ~= nil and type(value) ~= "boolean" then
-		error(("%s: true or false expected, got %s"):format(what, number.show(value)), (level or 2) + 1)
+		fail("%s: true or false expected, got %s", what, number.show(value))
 	end
 	return value
 end
 
-function M.string(what, value, level)
+function M.string(what, value)
 	if type(value) ~= "string" then
-		error(("%s: string expected, got %s"):format(what, number.show(value)), (level or 2) + 1)
+		fail("%s: string expected, got %s", what, number.show(value))
+	elseif value:find("\0", 1, true) then
+		fail("%s: must not contain a zero byte", what)
 	end
-	if value:find("\0", 1, true) then
-		error(what .. ": must not contain a zero byte", (level or 2) + 1)
+	return value
+end
+
+function M.table(what, value)
+	if value ~= nil and type(value) ~= "table" then
+		fail("%s: table expected, got %s", what, number.show(value))
 	end
 	return value
 end
 
 -- A number of seconds, not negative.
-function M.seconds(what, value, level)
-	if value == nil then
-		return nil
-	end
-	if type(value) ~= "number" or value ~= value or value < 0 or value == math.huge then
-		error(("%s: a number of seconds, 0 or more, expected, got %s"):format(what, number.show(value)), (level or 2) + 1)
+function M.seconds(what, value)
+	if value ~= nil and (type(value) ~= "number" or value ~= value or value < 0 or value == math.huge) then
+		fail("%s: a number of seconds, 0 or more, expected, got %s", what, number.show(value))
 	end
 	return value
+end
+
+function M.address(what, value)
+	return pass(pcall(number.addr, value, what))
+end
+
+function M.size(what, value)
+	return pass(pcall(number.size, value, what))
+end
+
+function M.count(what, value)
+	return pass(pcall(number.count, value, what))
+end
+
+-- fn(...) of ours or number.lua's whose errors have a level: its error at that line, without the place it found.
+function M.call(fn, ...)
+	return pass(pcall(fn, ...))
 end
 
 return M

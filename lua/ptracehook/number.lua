@@ -208,6 +208,19 @@ function M.load_f32(p)
 	return cast(f32_p, p)[0]
 end
 
+-- Any cdata that is a whole number to us, as a Lua number or 64 bits; nil for what is none.
+function M.plain(x)
+	if type(x) ~= "cdata" or is_ctype(x) then
+		return nil
+	elseif istype(u64_t, x) or is_pointer(x) then
+		return cast(u64_t, x)
+	elseif istype(i64_t, x) then
+		return cast(i64_t, x)
+	end
+	return tonumber(x)
+end
+
+M.is_ctype = is_ctype
 M.is_wide = is_value
 M.is_pointer = is_pointer
 M.show = show

@@ -145,7 +145,7 @@ end
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
 	bp = breakpoint.add, bps = core.bps, on = on, policy = policy, run = run, detach = detach,
-	kill = methods.kill, threads = threads, sym = sym, find_sym = find_sym,
+	kill = methods.kill, stats = methods.stats, threads = threads, sym = sym, find_sym = find_sym,
 }
 
 local function current()

@@ -1,5 +1,7 @@
 /*
- * bench_target CALLS [THREADS]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
+ * bench_target CALLS [THREADS [sys]]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
+ * sys: passes bench_sys each time instead, a syscall instruction (getppid), which no tracer can run from a copy as it is,
+ * since it sees its own address.
  * Output: "calls N ns T", T round the calls only.
  * CPU: BENCH_CPU pins every thread there. bench_pad is room for a relocated copy.
  */
@@ -11,7 +13,7 @@
 
 #include "clock.h"
 
-long bench_fn(const char *p, long x);
+long bench_fn(const char *p, long x), bench_fn_sys(const char *p, long x);
 
 __asm__("	.intel_syntax noprefix\n"
 	"	.text\n"
@@ -26,12 +28,22 @@ __asm__("	.intel_syntax noprefix\n"
 	"	pop	rbp\n"
 	"	ret\n"
 	"	.size	bench_fn, . - bench_fn\n"
+	"	.globl	bench_fn_sys, bench_sys\n"
+	"	.type	bench_fn_sys, @function\n"
+	"	.balign	16\n"
+	"bench_fn_sys: mov eax, 110\n"
+	"bench_sys: syscall\n"
+	"	movzx	eax, byte ptr [rdi]\n"
+	"	add	rax, rsi\n"
+	"	ret\n"
+	"	.size	bench_fn_sys, . - bench_fn_sys\n"
 	"	.balign	16\n"
 	"bench_pad: .fill 32, 1, 0xcc\n"
 	"	.att_syntax\n");
 
 static const char text[32] = "sixteen bytes and some more";
 static long calls_each;
+static long (*called)(const char *, long) = bench_fn;
 static pthread_barrier_t start, end;
 
 static void *run(void *arg)
@@ -40,7 +52,7 @@ static void *run(void *arg)
 
 	pthread_barrier_wait(&start);
 	for (long i = 0; i < calls_each; i++)
-		sum += bench_fn(text, i);
+		sum += called(text, i);
 	pthread_barrier_wait(&end);
 	return sum == calls_each * text[0] + calls_each * (calls_each - 1) / 2 ? arg : NULL;
 }
@@ -63,6 +75,8 @@ int main(int argc, char **argv)
 		if (sched_setaffinity(0, sizeof(set), &set))
 			return 3;
 	}
+	if (argc > 3)
+		called = bench_fn_sys;
 	calls_each = calls / threads;
 	pthread_barrier_init(&start, NULL, threads);
 	pthread_barrier_init(&end, NULL, threads);

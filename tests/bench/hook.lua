@@ -1,12 +1,13 @@
 -- hook.lua [KIND [CPU]] -- bench_target CALLS [THREADS]: the hook that the benchmark times.
--- KIND: hook (reads two registers and sixteen bytes) or when (the same, behind a predicate that is false).
+-- KIND: hook (reads two registers and sixteen bytes), when (the same, behind a predicate that is false) or sys (at a
+-- system call's instruction).
 -- CPU: policy{cpu = CPU}.
 -- Output on stderr: "hits N", and "stops N" where stats() exists.
 local kind, cpu = arg[1] or "hook", arg[2]
 local policy, stats = rawget(_G, "policy"), rawget(_G, "stats")
 if cpu and policy then pcall(policy, {cpu = cpu}) end
 
-local b = bp("bench_fn", function()
+local b = bp(kind == "sys" and "bench_sys" or "bench_fn", function()
   local a, _ = regs.rdi, regs.rsi
   local _ = mem.read(a, 16)
 end, kind == "when" and {when = "rsi == 0x7fffffffffffffff"} or nil)

@@ -34,14 +34,15 @@ limit=20
 # stderr in the folder.
 run() {
 	ran="$*"
-	status=0
-	"$@" >stdout 2>stderr || status=$?
+	status='none yet'
+	if "$@" >stdout 2>stderr; then status=0; else status=$?; fi
 }
 
 # start CMD...: the same in the background; its pid is $started. wait_started waits for it and sets status. Whatever
 # was started is killed when the test ends. (Bash makes its background jobs ignore SIGINT; here they do not.)
 start() {
 	ran="$*"
+	status='none yet'
 	env --default-signal=INT,QUIT "$@" >stdout 2>stderr &
 	started=$!
 	e2e_started+=("$started")
@@ -62,7 +63,7 @@ wait_until() {
 fail() {
 	{
 		printf '%s\n' "$@"
-		[ -z "${ran-}" ] || printf 'ran: %s\nstatus: %s\n' "$ran" "${status-none yet}"
+		[ -z "${ran-}" ] || printf 'ran: %s\nstatus: %s\n' "$ran" "$status"
 		for file in stdout stderr; do
 			[ -s "$file" ] && { echo "$file:"; head -c 4000 "$file" | sed 's/^/  /'; }
 		done
@@ -137,6 +138,7 @@ e2e_one() {
 	cd "$TMPDIR" || exit 1
 	mkdir here && cd here || exit 1
 	trap e2e_cleanup EXIT
+	trap 'fail "out of time"' TERM
 	"$1"
 }
 

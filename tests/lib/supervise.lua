@@ -12,6 +12,7 @@ ffi.cdef [[
 typedef struct { unsigned long bits[16]; } sigset_t;
 struct timespec { long sec, nsec; };
 int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int getpid(void);
 int fork(void);
 int execvp(const char *file, const char **argv);
 void _exit(int status);
@@ -29,8 +30,8 @@ char *mkdtemp(char *template);
 
 local C = ffi.C
 local PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, WNOHANG, WALL = 1, 36, 1, 0x40000000
-local SIGKILL, SIGCHLD, SIG_SETMASK, SIG_BLOCK = 9, 17, 2, 0
-local GRACE_MS, STEP_MS = 2000, 10
+local SIGKILL, SIGTERM, SIGCHLD, SIG_SETMASK, SIG_BLOCK = 9, 15, 17, 2, 0
+local GRACE_MS, STEP_MS = 2000, 10 -- how long what is ending may take
 local OUT_OF_TIME, LEFT_BEHIND, REPORTED = 124, 97, 98
 
 local seconds = assert(tonumber(arg[1]), "usage: supervise.lua SECONDS COMMAND...")
@@ -85,14 +86,23 @@ local function await(pid)
 	end
 end
 
-local function children()
+local function children(pid)
 	local list = {}
-	for child in (read "/proc/thread-self/children" or ""):gmatch "%d+" do
+	for child in (read(("/proc/%s/task/%s/children"):format(pid, pid)) or ""):gmatch "%d+" do
 		local command = (read("/proc/" .. child .. "/cmdline") or ""):gsub("%z", " ")
 		local state = (read("/proc/" .. child .. "/stat") or ""):match ".*%) (%a)"
 		list[#list + 1] = { pid = tonumber(child), text = ("%s (%s) %s"):format(child, state or "?", command) }
 	end
 	return list
+end
+
+-- What runs when the time is over, so that one sees what it hung on; each is asked to end, the innermost first.
+local function interrupt(pid, indent)
+	for _, child in ipairs(children(pid)) do
+		complain("%sstill there: %s", indent, child.text)
+		interrupt(child.pid, indent .. "  ")
+		C.kill(child.pid, SIGTERM)
+	end
 end
 
 -- Those that end by themselves within the grace period (killed with their tracer, say) are no leftovers.
@@ -106,7 +116,7 @@ local function sweep(pid, grace)
 	for _ = 1, GRACE_MS / STEP_MS do
 		local _, left = reap(pid)
 		if not left then return found end
-		for _, child in ipairs(children()) do
+		for _, child in ipairs(children(C.getpid())) do
 			if not found then complain("left behind: %s", child.text) end
 			C.kill(child.pid, SIGKILL)
 		end
@@ -144,13 +154,14 @@ local status = await(pid)
 local code
 if not status then
 	complain("out of time: %d seconds", seconds)
+	interrupt(C.getpid(), "")
 	code = OUT_OF_TIME
 elseif status % 128 ~= 0 then
 	code = 128 + status % 128
 else
 	code = math.floor(status / 256) % 256
 end
-if sweep(pid, status and GRACE_MS or 0) and status then code = LEFT_BEHIND end
+if sweep(pid, GRACE_MS) and status then code = LEFT_BEHIND end
 if reports(dir) then code = REPORTED end
 os.execute("rm -rf " .. dir)
 os.exit(code)
