@@ -238,6 +238,7 @@ struct ph_breakpoint_options {
 	bool once, disabled;
 	bool pending;		/* an address that is not mapped yet may wait */
 	pid_t thread;		/* 0: every thread */
+	const char *when;	/* "edi == 5 and u32[rsi] > 9" (x86/predicate.h): a pass with another value is no hit */
 	ph_event_fn fn;
 	void *user;
 	void (*user_free)(void *user);	/* called once, when nothing can call fn any more; may be NULL */

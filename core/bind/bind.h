@@ -25,6 +25,7 @@ struct ph_bind {
 	struct ph_tracer *tracer;
 	struct ph_bind_now now;
 	struct ph_thread *now_thread;	/* counted */
+	struct ph_process *event_process;	/* of the event being handled, which may have no thread left; or NULL */
 	struct ph_session *current;	/* counted: the one that globals act on; NULL: none yet */
 	volatile sig_atomic_t interrupted;	/* the signal */
 	volatile sig_atomic_t busy;	/* inside the engine: its state is not to be touched from a handler */

@@ -219,12 +219,14 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 	lua_State *L = ph_bind.L;
 	struct ph_thread *thread_before = ph_bind.now_thread ? ph_thread_ref(ph_bind.now_thread) : NULL;
 	struct ph_session *before = ph_bind.current ? ph_session_ref(ph_bind.current) : NULL;
+	struct ph_process *process_before = ph_bind.event_process;
 	struct ph_action action = { .kind = PH_CONTINUE };
 	struct hook hook = { event, fn_ref, &action };
 	int top = lua_gettop(L);
 
 	ph_bind_set_current(event->session);
 	ph_bind_set_now(event->thread);
+	ph_bind.event_process = event->process;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, hook_ref);
 	lua_pushlightuserdata(L, &hook);
 	if (!ph_bind_call(L, 1, 0)) {
@@ -238,6 +240,7 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 	lua_settop(L, top);
 	ph_bind_set_current(before);
 	ph_bind_set_now(thread_before);
+	ph_bind.event_process = process_before;
 	ph_session_unref(before);
 	ph_thread_unref(thread_before);
 	return action;

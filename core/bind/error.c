@@ -1,10 +1,21 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bind/bind.h"
 
 #define ERROR_CLASS "ptracehook.Error"
+
+/* Embedded, or from the folder that stands in for that (state.c). */
+static bool is_ours(const char *source)
+{
+	const char *folder = getenv("PTRACEHOOK_LUA");
+
+	if (strncmp(source, "=ptracehook", strlen("=ptracehook")) == 0)
+		return true;
+	return folder && *folder && source[0] == '@' && strncmp(source + 1, folder, strlen(folder)) == 0;
+}
 
 /* "script.lua:12: ", of the innermost function that is not ours; "" when there is none. */
 static void push_position(lua_State *L)
@@ -13,7 +24,7 @@ static void push_position(lua_State *L)
 
 	for (int level = 0; lua_getstack(L, level, &ar); level++) {
 		lua_getinfo(L, "Sl", &ar);
-		if (ar.currentline > 0 && strncmp(ar.source, "=ptracehook", strlen("=ptracehook")) != 0) {
+		if (ar.currentline > 0 && !is_ours(ar.source)) {
 			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
 			return;
 		}

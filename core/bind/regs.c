@@ -53,6 +53,20 @@ static int l_view(lua_State *L)		/* core.view(target): now.asked, fetched */
 	return 0;
 }
 
+static int l_flush(lua_State *L)	/* core.flush(target): what was changed, to the kernel, which may refuse it */
+{
+	struct ph_thread *thread = ph_bind_check_target(L, 1);
+	struct ph_err err;
+	int r;
+
+	ph_bind_enter();
+	r = ph_thread_regs_flush(thread, &err);
+	ph_bind_leave();
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return 0;
+}
+
 static void fetch_xstate(lua_State *L, struct ph_thread *thread, void **area, size_t *len)
 {
 	struct ph_err err;
@@ -184,7 +198,7 @@ static void push_tables(lua_State *L)
 void ph_bind_open_regs(lua_State *L)		/* core -> core */
 {
 	static const luaL_Reg functions[] = {
-		{ "view", l_view },	       { "xreg_read", l_xreg_read },
+		{ "view", l_view },	       { "flush", l_flush },	      { "xreg_read", l_xreg_read },
 		{ "xreg_write", l_xreg_write }, { "xreg_size", l_xreg_size },
 		{ "debug_register", l_debug_register }, { NULL, NULL },
 	};

@@ -98,7 +98,11 @@ static int l_thread(lua_State *L)	/* core.thread(): what the global thread means
 
 static int l_process(lua_State *L)
 {
-	ph_bind_push_process(L, ph_bind.now_thread ? ph_thread_process(ph_bind.now_thread) : NULL);
+	struct ph_process *process = ph_bind.event_process;
+
+	if (!process && ph_bind.now_thread)
+		process = ph_thread_process(ph_bind.now_thread);
+	ph_bind_push_process(L, process);
 	return 1;
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/image.h"
 #include "x86/insn.h"
+#include "x86/predicate.h"
 
 static void release_user(struct ph_breakpoint *breakpoint)
 {
@@ -28,6 +29,7 @@ void ph_breakpoint_unref(struct ph_breakpoint *breakpoint)
 	if (!breakpoint || --breakpoint->refs)
 		return;
 	release_user(breakpoint);
+	ph_predicate_free(breakpoint->when);
 	free(breakpoint->where);
 	free(breakpoint->name);
 	free(breakpoint->locations);
@@ -210,7 +212,9 @@ int ph_breakpoint_add(struct ph_session *session, const struct ph_breakpoint_opt
 	};
 	ph_session_hold(session);
 	ph_list_init(&breakpoint->in_session);
-	r = place_everywhere(breakpoint, err);
+	r = options->when ? ph_predicate_compile(options->when, &breakpoint->when, err) : 0;
+	if (r >= 0)
+		r = place_everywhere(breakpoint, err);
 	if (r < 0) {
 		breakpoint->removed = true;
 		leave_all(breakpoint);
@@ -311,10 +315,22 @@ void ph_breakpoints_drop(struct ph_session *session)
 	}
 }
 
-bool ph_breakpoint_takes(const struct ph_breakpoint *breakpoint, const struct ph_thread *thread)
+static int read_for_when(void *user, ph_addr addr, void *buf, size_t len)
 {
-	return !breakpoint->removed && breakpoint->enabled && breakpoint->fn &&
-	       (!breakpoint->thread || breakpoint->thread == thread->tid);
+	struct ph_thread *thread = user;
+
+	return ph_space_read(thread->process->space, thread->tid, addr, buf, len, NULL);
+}
+
+bool ph_breakpoint_takes(const struct ph_breakpoint *breakpoint, struct ph_thread *thread)
+{
+	struct ph_predicate_memory memory = { read_for_when, thread };
+
+	if (breakpoint->removed || !breakpoint->enabled || !breakpoint->fn ||
+	    (breakpoint->thread && breakpoint->thread != thread->tid))
+		return false;
+	return !breakpoint->when || (ph_thread_regs_fetch(thread, NULL) >= 0 &&
+				     ph_predicate_test(breakpoint->when, &thread->view.regs, &memory));
 }
 
 uint64_t ph_breakpoint_hits(const struct ph_breakpoint *breakpoint)

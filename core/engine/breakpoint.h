@@ -28,6 +28,7 @@ struct ph_breakpoint {
 	bool once, enabled, removed, may_wait;
 	bool told;			/* the user knows that it never resolved */
 	pid_t thread;			/* 0: every one */
+	struct ph_predicate *when;	/* owned; NULL: always */
 	uint64_t hits;
 	ph_event_fn fn;
 	void *user;
@@ -53,6 +54,7 @@ void ph_breakpoints_retire(struct ph_session *session);
 /* At the very end: the session's own references. */
 void ph_breakpoints_drop(struct ph_session *session);
 
-bool ph_breakpoint_takes(const struct ph_breakpoint *breakpoint, const struct ph_thread *thread);
+/* True when this pass is a hit: live, enabled, the right thread, and what `when` says is so. */
+bool ph_breakpoint_takes(const struct ph_breakpoint *breakpoint, struct ph_thread *thread);
 
 #endif

@@ -6,7 +6,7 @@ local number = require "ptracehook.number"
 
 local M = {}
 
-local options_known = { mode = true, name = true, once = true, enabled = true, thread = true, pending = true }
+local options_known = { mode = true, name = true, once = true, enabled = true, thread = true, pending = true, when = true }
 
 local function check_where(where)
 	if type(where) ~= "string" then
@@ -41,7 +41,7 @@ function M.add(session, where, fn, options)
 	local name = options.name ~= nil and check.string("bp: name", options.name) or nil
 	return core.bp(session, where, fn, name, options.mode == "skip", check.boolean("bp: once", options.once),
 		check.boolean("bp: enabled", options.enabled) == false, check.boolean("bp: pending", options.pending),
-		check_thread(options.thread))
+		check_thread(options.thread), options.when ~= nil and check.string("bp: when", options.when) or nil)
 end
 
 return M

@@ -4,6 +4,9 @@ local number = require "ptracehook.number"
 number.install() -- before anything is compiled: see number.lua
 
 local core = require "ptracehook.core"
+core.number_helpers(number.plain, number.show)
+
+local check = require "ptracehook.check"
 local session = require "ptracehook.session"
 
 local M = {
@@ -14,8 +17,6 @@ local M = {
 	mem = require("ptracehook.mem").new(nil),
 	SIG = core.signals(), E = core.errnos(),
 }
-
-M.hexdump = M.mem.hexdump
 
 for name, action in pairs(core.actions) do
 	M[name] = action
@@ -45,7 +46,7 @@ function os.exit(status)
 	elseif status == false then
 		status = 1
 	end
-	core.exit(number.int(status, "os.exit") % 256)
+	core.exit(tonumber(check.call(number.int, status, "os.exit") % 256))
 end
 
 -- print raises when nobody takes the output, as every other verb does.
@@ -56,13 +57,13 @@ function print(...)
 	for i = 1, select("#", ...) do
 		local text = tostring((select(i, ...)))
 		if type(text) ~= "string" then
-			error("'tostring' must return a string to 'print'", 2)
+			check.fail "'tostring' must return a string to 'print'"
 		end
 		parts[i] = text
 	end
 	local ok, why = stdout:write(concat(parts, "\t"), "\n")
 	if not ok then
-		error("cannot write standard output: " .. tostring(why), 2)
+		check.fail("cannot write standard output: %s", tostring(why))
 	end
 end
 

@@ -2,46 +2,60 @@
 
 local ffi = require "ffi"
 local core = require "ptracehook.core"
+local check = require "ptracehook.check"
+local layout = require "ptracehook.layout"
 local number = require "ptracehook.number"
 
 local M = {}
 
-local function ctype_of(what, ctype)
-	if type(ctype) ~= "string" and type(ctype) ~= "cdata" then
-		error(what .. ": C type expected (a name or an ffi.typeof), got " .. number.show(ctype), 3)
-	end
-	local ok, result = pcall(ffi.typeof, ctype)
-	if not ok then
-		error(what .. ": " .. tostring(result):gsub("^.-:%d+: ", ""), 3)
-	end
-	return result
+local u8_p = ffi.typeof "uint8_t *"
+local MOST = 2 ^ 31 - 2 ^ 16 -- the largest object that LuaJIT makes
+
+-- n objects of ctype from the target, in an array of ours.
+local function copy_in(mem, ctype, size, addr, n)
+	local bytes = mem.read(addr, size * n)
+	local box = ffi.new(ffi.typeof("$[?]", ctype), n)
+	ffi.copy(ffi.cast(u8_p, box), bytes, #bytes)
+	layout.scrub(ctype, box, size, n)
+	return box
 end
 
 local function add_objects(mem)
 	function mem.struct(ctype, addr)
-		local object = ffi.new(ctype_of("mem.struct", ctype))
-		local bytes = mem.read(addr, ffi.sizeof(object))
-		ffi.copy(object, bytes, #bytes)
+		local size
+		addr = check.address("mem.struct: address", addr)
+		ctype, size = layout.ctype("mem.struct", ctype)
+		local box = copy_in(mem, ctype, size, addr, 1)
+		if not layout.is_aggregate(ctype) then
+			return box[0]
+		end
+		-- box[0] is only a reference into the box.
+		local object = ffi.new(ctype)
+		ffi.copy(ffi.cast(u8_p, object), ffi.cast(u8_p, box), size)
 		return object
 	end
 
 	function mem.array(ctype, addr, n)
-		local element = ctype_of("mem.array", ctype)
-		local count = number.count(n, "mem.array: n")
-		local bytes = mem.read(addr, ffi.sizeof(element) * count)
-		local object = ffi.new(ffi.typeof("$[?]", element), count)
-		ffi.copy(object, bytes, #bytes)
-		return object
+		local size
+		ctype, size = layout.ctype("mem.array", ctype)
+		addr, n = check.address("mem.array: address", addr), check.count("mem.array: n", n)
+		if size * n > MOST then
+			check.fail("mem.array: %s of %d bytes are more than an array can hold (2 GiB)", number.show(n), size)
+		end
+		return copy_in(mem, ctype, size, addr, n)
 	end
 
 	function mem.put(addr, object)
-		if type(object) ~= "cdata" then
-			error("mem.put: cdata expected, got " .. number.show(object), 2)
+		addr = check.address("mem.put: address", addr)
+		if type(object) ~= "cdata" or tostring(object):find "^ctype<" then
+			check.fail("mem.put: cdata expected, got %s", number.show(object))
 		end
-		local size = ffi.sizeof(object)
-		-- A number is no place in our memory; a boxed copy of it is.
-		local box = core.is_wide(object) and ffi.new(ffi.typeof("$[1]", ffi.typeof(object)), object) or object
-		mem.write(addr, ffi.string(ffi.cast("const char *", box), size))
+		local size, ctype = ffi.sizeof(object), ffi.typeof(object)
+		-- A number or a pointer is no place in our memory; a boxed copy of it is.
+		if not layout.is_aggregate(ctype) then
+			object = ffi.new(ffi.typeof("$[1]", ctype), object)
+		end
+		mem.write(addr, ffi.string(ffi.cast(u8_p, object), size))
 	end
 end
 
@@ -68,41 +82,69 @@ local function is_named(entry, name)
 	return entry.path == name or rest and (rest == "" or rest:find "^[.-]") ~= nil
 end
 
-local function ranges_of(mem, range)
-	local found = {}
-	if range == nil or type(range) == "string" then
-		for _, entry in ipairs(mem.maps()) do
-			-- The kernel's own pages ([vvar]) answer no reads.
-			if entry.perms:sub(1, 1) == "r" and not entry.path:find("^%[vvar") and (not range or is_named(entry, range)) then
-				found[#found + 1] = entry
-			end
-		end
-		if range and #found == 0 then
-			error("mem.find: nothing readable belongs to a module " .. number.show(range), 3)
-		end
-		return merge(found)
-	elseif type(range) == "table" then
-		local start, stop = range.start or range[1], range.stop or range[2]
-		return { { start = number.addr(start, "mem.find: start", 4), stop = number.addr(stop, "mem.find: stop", 4) } }
-	end
-	error("mem.find: range: {start, stop}, an entry of mem.maps() or a module's name expected, got "
-		.. number.show(range), 3)
+-- The kernel's own pages ([vvar]) answer no reads.
+local function is_readable(entry)
+	return entry.perms:sub(1, 1) == "r" and not entry.path:find "^%[vvar"
 end
 
-local function search(mem, all, pattern, range, options)
-	if type(range) == "table" and range.text ~= nil then
+-- A half-open range as the pieces of it that are mapped: what is looked for lies in a sea of holes.
+local function pieces_of(mem, what, range)
+	local start, stop = range.start or range[1], range.stop or range[2]
+	if start == nil or stop == nil then
+		check.fail("%s: range: {start, stop}, an entry of mem.maps() or a module's name expected", what)
+	end
+	start, stop = check.address(what .. ": start", start), check.address(what .. ": stop", stop)
+	if stop < start then
+		check.fail("%s: range: it stops (%s) before it starts (%s)", what, number.hex(stop), number.hex(start))
+	end
+	local found = {}
+	for _, entry in ipairs(mem.maps()) do
+		if is_readable(entry) and entry.start < stop and start < entry.stop then
+			found[#found + 1] = {
+				start = entry.start < start and start or entry.start, stop = stop < entry.stop and stop or entry.stop,
+			}
+		end
+	end
+	return merge(found)
+end
+
+local function ranges_of(mem, what, range)
+	if type(range) == "table" then
+		return pieces_of(mem, what, range)
+	elseif range ~= nil and type(range) ~= "string" then
+		check.fail("%s: range: {start, stop}, an entry of mem.maps() or a module's name expected, got %s", what,
+			number.show(range))
+	end
+	local found = {}
+	for _, entry in ipairs(mem.maps()) do
+		if is_readable(entry) and (not range or is_named(entry, range)) then
+			found[#found + 1] = entry
+		end
+	end
+	if range and #found == 0 then
+		check.fail("%s: range: nothing readable belongs to a module %s", what, number.show(range))
+	end
+	return merge(found)
+end
+
+local find_known = { text = true }
+
+local function search(mem, find_in, all, pattern, range, options)
+	local what = all and "mem.find_all" or "mem.find"
+	if type(range) == "table" and options == nil and range.text ~= nil then
 		range, options = nil, range
 	end
 	if type(pattern) ~= "string" or pattern == "" then
-		error("mem.find: pattern: a string that is not empty expected, got " .. number.show(pattern), 3)
+		check.fail("%s: pattern: a string that is not empty expected, got %s", what, number.show(pattern))
 	end
+	options = check.options(what, options, find_known)
 	local bytes, mask
-	if not (options and options.text) then
+	if not check.boolean(what .. ": text", options.text) then
 		bytes, mask = core.pattern(pattern)
 	end
 	local results = {}
-	for _, piece in ipairs(ranges_of(mem, range)) do
-		local found = mem.search(bytes or pattern, mask, piece.start, piece.stop, all)
+	for _, piece in ipairs(ranges_of(mem, what, range)) do
+		local found = find_in(bytes or pattern, mask, piece.start, piece.stop, all)
 		if found ~= nil and not all then
 			return found
 		end
@@ -114,8 +156,8 @@ local function search(mem, all, pattern, range, options)
 end
 
 local function hexdump(mem, addr, n)
-	local start = number.addr(addr, "hexdump: address", 3)
-	local bytes = mem.read(start, number.size(n, "hexdump: n", 3))
+	local start = check.address("hexdump: address", addr)
+	local bytes = mem.read(start, check.size("hexdump: n", n))
 	local lines = {}
 	for at = 1, #bytes, 16 do
 		local piece = bytes:sub(at, at + 15)
@@ -130,9 +172,11 @@ end
 -- target: a Thread, Process or Session; nil: what the globals mean.
 function M.new(target)
 	local mem = core.mem(target)
+	local find_in = mem.search
+	mem.search = nil
 	add_objects(mem)
-	mem.find = function(...) return search(mem, false, ...) end
-	mem.find_all = function(...) return search(mem, true, ...) end
+	mem.find = function(...) return search(mem, find_in, false, ...) end
+	mem.find_all = function(...) return search(mem, find_in, true, ...) end
 	mem.hexdump = function(...) return hexdump(mem, ...) end
 	return mem
 end

@@ -6,6 +6,7 @@
 local ffi = require "ffi"
 local bit = require "bit"
 local core = require "ptracehook.core"
+local check = require "ptracehook.check"
 local number = require "ptracehook.number"
 local vector = require "ptracehook.vector"
 
@@ -49,6 +50,13 @@ for name, reg in pairs(core.registers) do
 	end
 end
 
+-- The kernel refuses some values of these, so they are handed to it at once, for the error to have the right line.
+local careful = {}
+for _, name in ipairs { "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base" } do
+	careful[name] = { at = core.registers[name].offset / 8, bits = name:find "_base" and 64 or 16 }
+	setters[name] = nil
+end
+
 local RFLAGS = core.registers.rflags.offset / 8
 
 for name, position in pairs(core.flags) do
@@ -56,7 +64,7 @@ for name, position in pairs(core.flags) do
 	getters[name] = function(view) return band(view.u64[RFLAGS], mask) ~= 0ULL end
 	setters[name] = function(view, value)
 		if type(value) ~= "boolean" then
-			error("regs." .. name .. ": boolean expected, got " .. number.show(value), 4)
+			check.fail("regs.%s: true or false expected, got %s", name, number.show(value))
 		end
 		view.u64[RFLAGS] = value and bor(view.u64[RFLAGS], mask) or band(view.u64[RFLAGS], bnot(mask))
 	end
@@ -82,7 +90,7 @@ end
 local function new_arguments(target)
 	local names = core.arguments
 	local function name_of(i)
-		return names[i] or error("regs.arg has 1 to 6, got " .. number.show(i), 3)
+		return names[number.is_wide(i) and tonumber(i) or i] or check.fail("regs.arg has 1 to 6, got %s", number.show(i))
 	end
 	return setmetatable({}, {
 		__index = function(_, i) return getters[name_of(i)](view_of(target)) end,
@@ -131,26 +139,36 @@ local wide_get = {
 	end,
 }
 
+local function to_float(what, value)
+	if type(value) == "number" then
+		return value
+	elseif number.is_wide(value) then
+		return tonumber(value)
+	end
+	check.fail("%s: number expected, got %s", what, number.show(value))
+end
+
 local wide_set = {
 	st = function(target, name, _, value)
-		if type(value) ~= "number" then
-			error("regs." .. name .. ": number expected, got " .. number.show(value), 3)
-		end
-		core.xreg_write(target, name, value)
+		core.xreg_write(target, name, to_float("regs." .. name, value))
 	end,
 	mxcsr = function(target, name, _, value)
-		core.xreg_write(target, name, ffi.string(u32_box(fit(value, 32, "regs.mxcsr", 4)), 4))
+		value = check.call(fit, value, 32, "regs.mxcsr")
+		if value > 0xffff then
+			check.fail("regs.mxcsr: %s has bits that the CPU refuses: it has 16", number.hex(value))
+		end
+		core.xreg_write(target, name, ffi.string(u32_box(value), 4))
 	end,
 	opmask = function(target, name, _, value)
-		core.xreg_write(target, name, ffi.string(u64_box(fit(value, 64, "regs." .. name, 3)), 8))
+		core.xreg_write(target, name, ffi.string(u64_box(check.call(fit, value, 64, "regs." .. name)), 8))
 	end,
 	vector = function(target, name, size, value)
-		core.xreg_write(target, name, vector.assign(size, value))
+		core.xreg_write(target, name, check.call(vector.assign, size, value))
 	end,
 }
 
-local function unknown(name, level)
-	error("regs has no register " .. number.show(name), level + 1)
+local function unknown(name)
+	check.fail("regs has no register %s", type(name) == "string" and "'" .. name .. "'" or number.show(name))
 end
 
 local function get_other(target, arguments, name)
@@ -159,26 +177,46 @@ local function get_other(target, arguments, name)
 	elseif name == "all" then
 		return function() return all(target) end
 	elseif type(name) ~= "string" then
-		unknown(name, 3)
+		unknown(name)
 	end
-	local debug = name:match "^dr([0-7])$"
-	if debug then
-		return core.debug_register(target, tonumber(debug))
+	local debug_number = name:match "^dr([0-7])$"
+	if debug_number then
+		return core.debug_register(target, tonumber(debug_number))
 	end
 	local size, kind = core.xreg_size(name)
 	if not size then
-		unknown(name, 3)
+		unknown(name)
 	end
 	return wide_get[kind](target, name, size)
 end
 
+local function set_careful(target, name, value)
+	local row, view = careful[name], view_of(target)
+	local before, dirty = view.u64[row.at], view.dirty
+	view.u64[row.at] = check.call(fit, value, row.bits, "regs." .. name)
+	view.dirty = 1
+	local ok, why = pcall(core.flush, target)
+	if not ok then
+		view.u64[row.at], view.dirty = before, dirty
+		if type(why) == "table" and why.name == "EIO" then
+			check.fail("regs.%s: the kernel refuses %s", name, number.hex(value))
+		end
+		error(why, 0)
+	end
+end
+
 local function set_other(target, name, value)
+	if careful[name] then
+		return set_careful(target, name, value)
+	elseif name == "arg" or name == "all" or type(name) == "string" and name:find "^dr[0-7]$" then
+		check.fail("regs.%s cannot be written%s", name, name == "arg" and " whole: regs.arg[1] and so on can" or "")
+	end
 	local size, kind
 	if type(name) == "string" then
 		size, kind = core.xreg_size(name)
 	end
 	if not size then
-		unknown(name, 3)
+		unknown(name)
 	end
 	wide_set[kind](target, name, size, value)
 end

@@ -38,6 +38,10 @@ for _, class in ipairs { "Session", "Thread", "Process" } do
 	end
 end
 
+-- Asked for below, of no use to scripts.
+local run_ms, let_go, set_policy, resolve = methods.run_ms, methods.let_go, methods.set_policy, methods.resolve
+methods.run_ms, methods.let_go, methods.set_policy, methods.resolve = nil, nil, nil, nil
+
 local deadlines = setmetatable({}, { __mode = "k" })
 
 function M.globals.spawn(options)
@@ -50,73 +54,68 @@ local attach_known = { follow = true }
 
 function M.globals.attach(pid, options)
 	options = check.options("attach", options, attach_known)
-	local ok, session = pcall(core.attach, number.count(pid, "attach: pid", 3),
-		check.boolean("attach: follow", options.follow))
-	if not ok then
-		error(session, 0)
-	end
-	return session
+	return (core.attach(pid, check.boolean("attach: follow", options.follow)))
 end
 
 local run_known = { timeout = true }
+local LONG = 1e9 -- seconds: as good as no limit, and fits the engine's clock
 
 local function run(self, options)
-	options = check.options("run", options, run_known, 3)
+	options = check.options("run", options, run_known, true)
 	if options[1] ~= nil then
-		error("run{s1, s2} is not in this version: run one session after the other", 3)
+		check.fail "run{s1, s2} is not in this version: run one session after the other"
 	end
-	local limit = check.seconds("run: timeout", options.timeout, 3)
+	local limit = check.seconds("run: timeout", options.timeout)
 	local deadline = deadlines[self]
 	if deadline then
 		limit = math.min(limit or math.huge, math.max(0, deadline - core.clock()))
 	end
 	-- Rounded up: a short limit is not none.
-	return self:run_ms(limit and math.ceil(limit * 1000))
+	return (run_ms(self, limit and limit < LONG and math.ceil(limit * 1000) or nil))
 end
 
 local policy_known = { errors = true, exitkill = true, follow = true }
 
+-- self: nil when there is no session yet.
 local function policy(self, settings)
-	settings = check.options("policy", settings, policy_known, 3)
+	settings = check.options("policy", settings, policy_known)
+	if settings.errors ~= nil and settings.errors ~= "report" and settings.errors ~= "end" then
+		check.fail("policy: errors: \"end\" or \"report\" expected, got %s", number.show(settings.errors))
+	end
+	local exitkill = check.boolean("policy: exitkill", settings.exitkill)
+	local follow = check.boolean("policy: follow", settings.follow)
+	if exitkill ~= nil or follow ~= nil then
+		set_policy(self, exitkill, follow)
+	end
 	if settings.errors ~= nil then
-		if settings.errors ~= "report" and settings.errors ~= "end" then
-			error("policy: errors: \"end\" or \"report\" expected, got " .. number.show(settings.errors), 3)
-		end
 		core.report_errors(settings.errors == "report")
 	end
-	self:set_policy(check.boolean("policy: exitkill", settings.exitkill, 3),
-		check.boolean("policy: follow", settings.follow, 3))
 end
 
 local function on(self, event, filter, fn)
 	if fn == nil then
 		filter, fn = nil, filter
 	end
-	check.string("on: event", event, 3)
+	check.string("on: event", event)
 	if not check.is_callable(fn) and not core.is_action(fn) then
-		error("on: function or action expected as the last argument, got " .. number.show(fn), 3)
+		check.fail("on: function or action expected as the last argument, got %s", number.show(fn))
 	end
 	if filter ~= nil then
 		if event ~= "signal" then
-			error(("on: \"%s\" takes no filter"):format(event), 3)
+			check.fail("on: \"%s\" takes no filter", event)
 		end
 		if type(filter) ~= "table" then
 			filter = { filter }
 		end
-		local signals = {}
-		for i, one in ipairs(filter) do
-			signals[i] = core.signal(one)
-		end
-		filter = signals
 	end
-	return core.on(self, event, filter, fn)
+	return (core.on(self, event, filter, fn))
 end
 
 local detach_known = { stopped = true }
 
 local function detach(self, options)
-	options = check.options("detach", options, detach_known, 3)
-	self:let_go(check.boolean("detach: stopped", options.stopped, 3))
+	options = check.options("detach", options, detach_known)
+	let_go(self, check.boolean("detach: stopped", options.stopped))
 end
 
 local function threads(self)
@@ -130,22 +129,26 @@ local function threads(self)
 end
 
 local function find_sym(self, name)
-	local address = self:resolve(check.string("find_sym: name", name, 3))
+	local address = resolve(self, check.string("find_sym: name", name))
 	return address
 end
 
 local function sym(self, name)
-	local address, why = self:resolve(check.string("sym: name", name, 3))
+	local address, why = resolve(self, check.string("sym: name", name))
 	if not address then
-		error(why, 3)
+		check.fail("sym: %s", why)
 	end
 	return address
 end
 
+local function hexdump(self, addr, n)
+	return (self.mem.hexdump(addr, n))
+end
+
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
-	bp = breakpoint.add, bps = core.bps, on = on, policy = policy, run = run, detach = detach,
-	kill = methods.kill, stats = methods.stats, threads = threads, sym = sym, find_sym = find_sym,
+	bp = breakpoint.add, bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill, threads = threads,
+	sym = sym, find_sym = find_sym, hexdump = hexdump,
 }
 
 local function current()
@@ -153,10 +156,20 @@ local function current()
 end
 
 for name, fn in pairs(shared) do
-	methods[name] = fn
+	methods[name] = function(self, ...)
+		return fn(core.self(self, name), ...)
+	end
 	M.globals[name] = function(...)
 		return fn(current(), ...)
 	end
+end
+
+function methods.policy(self, settings)
+	policy(core.self(self, "policy"), settings)
+end
+
+function M.globals.policy(settings)
+	policy(nil, settings)
 end
 
 return M

@@ -29,6 +29,10 @@ local options_known = {
 -- bits/resource.h on x86_64
 local resources = { cpu = 0, fsize = 1, data = 2, stack = 3, core = 4, rss = 5, nproc = 6, nofile = 7, memlock = 8, as = 9 }
 
+local function is_word(value)
+	return type(value) == "string" or type(value) == "number" or number.is_wide(value)
+end
+
 local function environment(changes, clear)
 	local values, order = {}, {}
 	local function set(name, value)
@@ -45,14 +49,14 @@ local function environment(changes, clear)
 		end
 		at = at + 1
 	end
-	for name, value in pairs(changes or {}) do
+	for name, value in pairs(check.table("spawn: env", changes) or {}) do
 		if type(name) ~= "string" or name == "" or name:find "[=%z]" then
-			error("spawn: env: a name without '=' expected, got " .. number.show(name), 4)
+			check.fail("spawn: env: a name without '=' expected, got %s", number.show(name))
 		end
-		if value ~= false and type(value) ~= "string" and type(value) ~= "number" then
-			error(("spawn: env.%s: a string, or false to take it out, expected, got %s"):format(name, number.show(value)), 4)
+		if value ~= false and not is_word(value) then
+			check.fail("spawn: env.%s: a string, or false to take it out, expected, got %s", name, number.show(value))
 		end
-		set(name, value and tostring(value))
+		set(name, value and check.string("spawn: env." .. name, tostring(value)))
 	end
 	local list = {}
 	for _, name in ipairs(order) do
@@ -124,7 +128,7 @@ local function open_streams(options)
 		fds[i - 1], why = open_stream(name, options[name])
 		if not fds[i - 1] then
 			close_all(fds)
-			error(why, 4)
+			check.fail("%s", why)
 		end
 	end
 	return fds
@@ -132,26 +136,29 @@ end
 
 local function check_limits(limits)
 	local list = {}
-	for name, value in pairs(limits or {}) do
+	for name, value in pairs(check.table("spawn: limits", limits) or {}) do
 		if not resources[name] then
-			error(("spawn: limits: there is no '%s'; cpu (seconds), as, data, stack, core, fsize (bytes), nofile, nproc are"):
-				format(tostring(name)), 4)
+			check.fail("spawn: limits: there is no '%s'; cpu (seconds), as, data, stack, core, fsize, memlock (bytes), " ..
+				"nofile, nproc are", tostring(name))
 		end
-		list[#list + 1] = { resources[name], tonumber(number.size(value, "spawn: limits." .. name, 5)) }
+		list[#list + 1] = { resources[name], check.size("spawn: limits." .. name, value) }
 	end
 	return list
 end
 
 local function check_argv(options)
-	local argv = {}
-	for i, word in ipairs(options) do
-		if type(word) == "number" then
-			word = tostring(word)
+	local argv, n = {}, 0
+	for i in pairs(options) do
+		if type(i) == "number" then
+			n = math.max(n, i)
 		end
-		argv[i] = check.string(("spawn: argument %d"):format(i - 1), word, 4)
 	end
-	if #argv == 0 then
-		error("spawn: no program: spawn{\"./program\", \"argument\", …} expected", 4)
+	for i = 1, n do
+		local word = options[i]
+		argv[i] = check.string(("spawn: argument %d"):format(i - 1), is_word(word) and tostring(word) or word)
+	end
+	if n == 0 then
+		check.fail "spawn: no program: spawn{\"./program\", \"argument\", …} expected"
 	end
 	return argv
 end
@@ -160,21 +167,23 @@ end
 function M.spawn(options)
 	if type(options) == "string" then
 		options = { options }
+	elseif options == nil then
+		check.fail "spawn: no program: spawn{\"./program\", \"argument\", …} expected"
 	end
-	check.options("spawn", options, options_known, 2)
+	check.options("spawn", options, options_known, true)
 	local argv = check_argv(options)
 	local request = {
 		path = argv[1],
 		argv = argv,
-		env = environment(options.env, check.boolean("spawn: clear_env", options.clear_env, 2)),
-		cwd = options.cwd and check.string("spawn: cwd", options.cwd, 2),
-		no_aslr = check.boolean("spawn: aslr", options.aslr, 2) == false,
-		follow = check.boolean("spawn: follow", options.follow, 2),
+		env = environment(options.env, check.boolean("spawn: clear_env", options.clear_env)),
+		cwd = options.cwd ~= nil and check.string("spawn: cwd", options.cwd) or nil,
+		no_aslr = check.boolean("spawn: aslr", options.aslr) == false,
+		follow = check.boolean("spawn: follow", options.follow),
 		limits = check_limits(options.limits),
 	}
-	local timeout = check.seconds("spawn: timeout", options.timeout, 2)
-	if options.argv0 then
-		argv[1] = check.string("spawn: argv0", options.argv0, 2)
+	local timeout = check.seconds("spawn: timeout", options.timeout)
+	if options.argv0 ~= nil then
+		argv[1] = check.string("spawn: argv0", options.argv0)
 	end
 	request.stdio = open_streams(options)
 	local ok, session = pcall(core.spawn, request)

@@ -1,7 +1,7 @@
 /*
  * bench_target CALLS [THREADS [sys]]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
- * sys: passes bench_sys each time instead, a syscall instruction (getppid), which no tracer can run from a copy as it is,
- * since it sees its own address.
+ * sys: passes bench_sys each time instead, a syscall instruction (getppid), which no tracer can run from a copy as it
+ * is, since it sees its own address.
  * Output: "calls N ns T", T round the calls only.
  * CPU: BENCH_CPU pins every thread there. bench_pad is room for a relocated copy.
  */
