@@ -354,7 +354,7 @@ static int l_stats(lua_State *L)	/* session:stats() -> {stops = …, hits = …,
 	return 1;
 }
 
-static int l_resolve(lua_State *L)	/* session:resolve(where) -> address, or nil, message */
+static int l_resolve(lua_State *L)	/* session:resolve(where, asker) -> address, or nil, message */
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	const char *where = luaL_checkstring(L, 2);
@@ -368,8 +368,10 @@ static int l_resolve(lua_State *L)	/* session:resolve(where) -> address, or nil,
 		lua_pushstring(L, ph_err_message(&err, message, sizeof(message)));
 		return 2;
 	}
-	if (r < 0)
+	if (r < 0) {
+		ph_err_wrap(&err, r, luaL_checkstring(L, 3));
 		ph_bind_raise(L, &err);
+	}
 	ph_bind_push_u64(L, addr);
 	return 1;
 }

@@ -37,13 +37,13 @@ struct ph_stop ph_stop_decode(int status)
 	return (struct ph_stop){ sig == SIGTRAP ? PH_STOP_TRAP : PH_STOP_SIGNAL, sig };
 }
 
-enum ph_trap_kind ph_trap_decode(int si_code, bool site_behind, bool int3_behind)
+enum ph_trap_kind ph_trap_decode(int si_code, bool site_behind, bool was_behind)
 {
 	if (si_code != SI_KERNEL)
 		return PH_TRAP_OWN;
 	if (site_behind)
 		return PH_TRAP_BREAKPOINT;
-	return int3_behind ? PH_TRAP_OWN : PH_TRAP_STALE;
+	return was_behind ? PH_TRAP_STALE : PH_TRAP_OWN;
 }
 
 bool ph_signal_is_fault(int sig, int si_code)

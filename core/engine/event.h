@@ -8,6 +8,7 @@
 #ifndef PH_ENGINE_EVENT_H
 #define PH_ENGINE_EVENT_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 enum ph_stop_kind {
@@ -41,10 +42,15 @@ enum ph_trap_kind {
 };
 
 /*
- * si_code: of the SIGTRAP. site_behind: a site of ours is armed at rip - 1. int3_behind: memory at rip - 1 holds
- * 0xCC. arch/x86/kernel/traps.c: int3 sends SI_KERNEL, a debug exception TRAP_TRACE, TRAP_HWBKPT or TRAP_BRKPT.
+ * si_code: of the SIGTRAP. site_behind: a site of ours is armed at rip - 1. was_behind: one was, and its byte is gone
+ * from memory. arch/x86/kernel/traps.c: int3 sends SI_KERNEL, a debug exception TRAP_TRACE, TRAP_HWBKPT or TRAP_BRKPT.
  */
-enum ph_trap_kind ph_trap_decode(int si_code, bool site_behind, bool int3_behind);
+enum ph_trap_kind ph_trap_decode(int si_code, bool site_behind, bool was_behind);
+
+/* Raised by instructions. Blocking one turns a fault into death: the kernel then forgets the target's handler. */
+#define PH_SYNCHRONOUS_SIGNALS                                                                                       \
+	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                \
+	 1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1))
 
 /* A fault that the instruction at rip itself raised: running it again raises it again. */
 bool ph_signal_is_fault(int sig, int si_code);

@@ -95,7 +95,8 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	thread->view.regs.r9 = args[5];
 	thread->view.regs.orig_rax = (uint64_t)-1;
 	thread->view.dirty = 1;
-	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && ph_os_sigmask_write(thread->tid, ~0ull) >= 0;
+	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && 
+		 ph_os_sigmask_write(thread->tid, mask | ~PH_SYNCHRONOUS_SIGNALS) >= 0;
 	r = run_call(thread, insn, &regroup, err);
 	if (r < 0)
 		return r;

@@ -25,15 +25,14 @@ static void retire_threads(struct ph_process *process)
 static int settle_trap(struct ph_thread *thread)
 {
 	struct ph_space *space = thread->process->space;
-	uint8_t behind = 0;
 	siginfo_t info;
 	ph_addr at;
 
 	if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
 		return 0;
 	at = thread->view.regs.rip - 1;
-	ph_space_read_raw(space, thread->tid, at, &behind, 1, NULL);
-	if (ph_trap_decode(info.si_code, ph_space_site_find(space, at) != NULL, behind == PH_TRAP_BYTE) == PH_TRAP_OWN)
+	if (ph_trap_decode(info.si_code, ph_space_site_find(space, at) != NULL,
+			   ph_space_was_trap(space, thread->tid, at)) == PH_TRAP_OWN)
 		return SIGTRAP;
 	ph_thread_set_rip(thread, at);
 	return 0;

@@ -9,6 +9,7 @@
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/letgo.h"
+#include "engine/resume.h"
 #include "os/wait.h"
 
 #define NS_PER_MS 1000000
@@ -100,7 +101,7 @@ int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_rea
 		session->failure = (struct ph_err){ 0 };
 		ph_session_set_outcome(session, (struct ph_reason){ 0 });
 		session->in_run = session->was_run = true;
-		ph_dispatch_resume_session(session);
+		ph_resume_session(session);
 		r = loop(session, deadline, err);
 		if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
 			let_go(session, session->wants_detach_stopped);

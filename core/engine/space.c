@@ -205,6 +205,14 @@ void ph_space_site_remove(struct ph_space *space, pid_t tid, struct ph_site *sit
 	ph_site_free(site);
 }
 
+bool ph_space_was_trap(const struct ph_space *space, pid_t tid, ph_addr addr)
+{
+	uint8_t now;
+
+	return ph_map_find(&space->retired, addr) && ph_space_read_raw(space, tid, addr, &now, 1, NULL) >= 0 &&
+	       now != PH_TRAP_BYTE;
+}
+
 int ph_space_site_lift(struct ph_space *space, pid_t tid, struct ph_site *site, struct ph_err *err)
 {
 	uint8_t now;

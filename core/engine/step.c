@@ -12,11 +12,6 @@
 
 #define TRAP_FLAG 0x100
 
-/* Raised by instructions: blocking one would turn a fault of the instruction into the target's death. */
-#define SYNCHRONOUS                                                                                                  \
-	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                \
-	 1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1))
-
 static int decode_at(struct ph_thread *thread, ph_addr addr, struct ph_insn *ret, struct ph_err *err)
 {
 	uint8_t bytes[PH_INSN_MAX];
@@ -76,7 +71,7 @@ static enum verdict put_off_signal(struct ph_thread *thread, struct pass *pass, 
 	if (ph_signal_defer(thread, &info, ph_signal_arrive(thread, &info)) < 0)
 		return FOR_DISPATCH;
 	if (!pass->masked && ph_os_sigmask_read(thread->tid, &pass->mask) >= 0 &&
-	    ph_os_sigmask_write(thread->tid, pass->mask | ~SYNCHRONOUS) >= 0)
+	    ph_os_sigmask_write(thread->tid, pass->mask | ~PH_SYNCHRONOUS_SIGNALS) >= 0)
 		pass->masked = true;
 	return AGAIN;
 }

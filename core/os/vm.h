@@ -1,8 +1,8 @@
 /*
  * vm - bytes of a target's memory, as they are (breakpoints of ours included).
  *
- * process_vm_readv is the fast way; /proc/PID/mem behind it reads what that cannot (PROT_NONE) and says exactly how
- * far it got. Writes go through /proc/PID/mem, which also writes read-only text (FOLL_FORCE: the page is copied on
+ * process_vm_readv is the fast way for much, /proc/PID/mem for little (no iovecs to copy in, no mm to look up: 1.2 us
+ * against 1.7 on Linux 6.18); the latter also reads what the former cannot (PROT_NONE) and says exactly how far it got. Writes go through /proc/PID/mem, which also writes read-only text (FOLL_FORCE: the page is copied on
  * write), and by PTRACE_POKEDATA where the kernel forbids that (proc_mem.force_override, Linux 6.12).
  */
 #ifndef PH_OS_VM_H

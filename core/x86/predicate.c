@@ -5,6 +5,13 @@
 
 #include "x86/predicate_code.h"
 
+/*
+ * In one pair of parentheses, at most one left side waits for its right one at each precedence from comparisons up
+ * (that of `and` and `or` is gone by then). Beside those: the top, and what the first push saves of no value.
+ */
+#define WAITING_MAX (PH_BINDS_PRODUCT - PH_BINDS_COMPARISON + 1)
+#define STACK_MAX ((PH_PREDICATE_DEPTH_MAX + 1) * WAITING_MAX + 2)
+
 void ph_predicate_free(struct ph_predicate *predicate)
 {
 	free(predicate);
@@ -37,7 +44,7 @@ static bool read_value(const struct ph_predicate_memory *memory, ph_addr at, siz
 bool ph_predicate_test(const struct ph_predicate *predicate, const struct user_regs_struct *regs,
 		       const struct ph_predicate_memory *memory)
 {
-	uint64_t stack[PH_PREDICATE_STACK_MAX], *below = stack, top = 0;
+	uint64_t stack[STACK_MAX], *below = stack, top = 0;
 
 	for (const struct ph_predicate_insn *insn = predicate->code;; insn++) {
 		uint64_t a, b;

@@ -6,7 +6,8 @@
 #ifndef PH_X86_PREDICATE_CODE_H
 #define PH_X86_PREDICATE_CODE_H
 
-#include "x86/predicate.h"
+#include <stddef.h>
+#include <stdint.h>
 
 /* X(name, what it makes of a, or of a and b) */
 #define PH_PREDICATE_UNARY_OPS(X)			\
@@ -74,12 +75,5 @@ enum ph_predicate_precedence {
 	PH_BINDS_SUM,
 	PH_BINDS_PRODUCT,
 };
-
-/*
- * In one pair of parentheses, at most one left side waits for its right one at each precedence from comparisons up
- * (that of `and` and `or` is gone by then). Beside those: the top, and what the first push saves of no value.
- */
-#define PH_PREDICATE_WAITING_MAX (PH_BINDS_PRODUCT - PH_BINDS_COMPARISON + 1)
-#define PH_PREDICATE_STACK_MAX ((PH_PREDICATE_DEPTH_MAX + 1) * PH_PREDICATE_WAITING_MAX + 2)
 
 #endif

@@ -1,3 +1,5 @@
+#include "x86/predicate.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -353,7 +355,7 @@ static int parse_unary(struct parser *p, bool *ret_signed)
 
 static int parse_right(struct parser *p, const struct binary *binary, bool *is_signed)
 {
-	bool is_jump = binary->precedence <= PH_BINDS_AND, right_signed;
+	bool is_jump = binary->precedence <= PH_BINDS_AND, right_signed = false;
 	size_t at = p->out->count;
 	int r;
 
@@ -378,7 +380,7 @@ static int parse_expression(struct parser *p, unsigned above, bool *ret_signed)
 {
 	const struct binary *binary;
 	unsigned last = PH_BINDS_NOTHING;
-	bool is_signed;
+	bool is_signed = false;
 	int r;
 
 	r = parse_unary(p, &is_signed);

@@ -21,7 +21,7 @@ local function check_thread(tid)
 	if tid == nil then
 		return 0
 	end
-	local ok, id = pcall(number.count, tid, "")
+	local ok, id = pcall(number.count, tid, "thread")
 	if not ok or id < 1 or id >= 2 ^ 31 then
 		check.fail("bp: thread: a thread's id expected, got %s", number.show(tid))
 	end

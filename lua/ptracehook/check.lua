@@ -12,7 +12,11 @@ function M.fail(...)
 end
 local fail = M.fail
 
--- A check of number.lua's, at that line.
+-- The level of a check that is called by pcall: pcall has no line, so the message comes without one.
+M.HERE = 1
+local HERE = M.HERE
+
+-- What pcall(check, …, HERE) gave, with the error at that line.
 local function pass(ok, result)
 	if ok then
 		return result
@@ -110,18 +114,18 @@ function M.seconds(what, value)
 end
 
 function M.address(what, value)
-	return pass(pcall(number.addr, value, what))
+	return pass(pcall(number.addr, value, what, HERE))
 end
 
 function M.size(what, value)
-	return pass(pcall(number.size, value, what))
+	return pass(pcall(number.size, value, what, HERE))
 end
 
 function M.count(what, value)
-	return pass(pcall(number.count, value, what))
+	return pass(pcall(number.count, value, what, HERE))
 end
 
--- fn(...) of ours or number.lua's whose errors have a level: its error at that line, without the place it found.
+-- fn(…, HERE), with its error at that line.
 function M.call(fn, ...)
 	return pass(pcall(fn, ...))
 end

@@ -46,7 +46,7 @@ function os.exit(status)
 	elseif status == false then
 		status = 1
 	end
-	core.exit(tonumber(check.call(number.int, status, "os.exit") % 256))
+	core.exit(tonumber(check.call(number.int, status, "os.exit", check.HERE) % 256))
 end
 
 -- print raises when nobody takes the output, as every other verb does.

@@ -40,7 +40,7 @@ local function add_objects(mem)
 		ctype, size = layout.ctype("mem.array", ctype)
 		addr, n = check.address("mem.array: address", addr), check.count("mem.array: n", n)
 		if size * n > MOST then
-			check.fail("mem.array: %s of %d bytes are more than an array can hold (2 GiB)", number.show(n), size)
+			check.fail("mem.array: %s elements of %d bytes are more than an array can hold (2 GiB)", number.show(n), size)
 		end
 		return copy_in(mem, ctype, size, addr, n)
 	end

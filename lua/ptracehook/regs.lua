@@ -26,7 +26,7 @@ local M = {}
 
 local now = ffi.cast("ptracehook_now *", core.now)
 local band, bor, bnot, lshift = bit.band, bit.bor, bit.bnot, bit.lshift
-local fit = number.fit
+local fit, HERE = number.fit, check.HERE
 
 local getters, setters = {}, {}
 
@@ -35,18 +35,18 @@ for name, reg in pairs(core.registers) do
 	local what, bits = "regs." .. name, reg.size * 8
 	if reg.size == 8 then
 		getters[name] = function(view) return view.u64[at] end
-		setters[name] = function(view, value) view.u64[at] = fit(value, bits, what, 4) end
+		setters[name] = function(view, value) view.u64[at] = fit(value, bits, what, 3) end
 	elseif reg.size == 4 then
 		local whole = reg.offset / 8
 		getters[name] = function(view) return view.u32[at] end
 		-- The CPU clears the upper half when the lower one is written.
-		setters[name] = function(view, value) view.u64[whole] = fit(value, bits, what, 4) end
+		setters[name] = function(view, value) view.u64[whole] = fit(value, bits, what, 3) end
 	elseif reg.size == 2 then
 		getters[name] = function(view) return view.u16[at] end
-		setters[name] = function(view, value) view.u16[at] = fit(value, bits, what, 4) end
+		setters[name] = function(view, value) view.u16[at] = fit(value, bits, what, 3) end
 	else
 		getters[name] = function(view) return view.u8[at] end
-		setters[name] = function(view, value) view.u8[at] = fit(value, bits, what, 4) end
+		setters[name] = function(view, value) view.u8[at] = fit(value, bits, what, 3) end
 	end
 end
 
@@ -131,6 +131,7 @@ local wide_get = {
 		return box[0]
 	end,
 	vector = function(target, name, size)
+		view_of(target) -- a thread that has ended, or runs, is an error here and not at the first lane
 		return vector.new(size, function()
 			return core.xreg_read(target, name)
 		end, function(bytes)
@@ -153,17 +154,17 @@ local wide_set = {
 		core.xreg_write(target, name, to_float("regs." .. name, value))
 	end,
 	mxcsr = function(target, name, _, value)
-		value = check.call(fit, value, 32, "regs.mxcsr")
+		value = check.call(fit, value, 32, "regs.mxcsr", HERE)
 		if value > 0xffff then
 			check.fail("regs.mxcsr: %s has bits that the CPU refuses: it has 16", number.hex(value))
 		end
 		core.xreg_write(target, name, ffi.string(u32_box(value), 4))
 	end,
 	opmask = function(target, name, _, value)
-		core.xreg_write(target, name, ffi.string(u64_box(check.call(fit, value, 64, "regs." .. name)), 8))
+		core.xreg_write(target, name, ffi.string(u64_box(check.call(fit, value, 64, "regs." .. name, HERE)), 8))
 	end,
 	vector = function(target, name, size, value)
-		core.xreg_write(target, name, check.call(vector.assign, size, value))
+		core.xreg_write(target, name, check.call(vector.assign, size, value, HERE))
 	end,
 }
 
@@ -193,7 +194,7 @@ end
 local function set_careful(target, name, value)
 	local row, view = careful[name], view_of(target)
 	local before, dirty = view.u64[row.at], view.dirty
-	view.u64[row.at] = check.call(fit, value, row.bits, "regs." .. name)
+	view.u64[row.at] = check.call(fit, value, row.bits, "regs." .. name, HERE)
 	view.dirty = 1
 	local ok, why = pcall(core.flush, target)
 	if not ok then

@@ -129,12 +129,12 @@ local function threads(self)
 end
 
 local function find_sym(self, name)
-	local address = resolve(self, check.string("find_sym: name", name))
+	local address = resolve(self, check.string("find_sym: name", name), "find_sym")
 	return address
 end
 
 local function sym(self, name)
-	local address, why = resolve(self, check.string("sym: name", name))
+	local address, why = resolve(self, check.string("sym: name", name), "sym")
 	if not address then
 		check.fail("sym: %s", why)
 	end

@@ -1,12 +1,17 @@
 # shellcheck shell=bash
 # common - what several files in tests/e2e share, on top of tests/lib/e2e.sh.
 
+# As start does, with no output of an earlier command in the way.
+launch() {
+	rm -f stdout stderr
+	start "$@"
+}
+
 # start_target NAME [ARG...]: one of the targets, running in the background and ready. Its pid is $target, its output
 # goes to target.out and target.err.
 start_target() {
-	start "$TARGETS/$1" "${@:2}"
+	launch "$TARGETS/$1" "${@:2}"
 	target=$started
-	: >>stdout
 	wait_until grep -q '^ready$' stdout
 	mv stdout target.out
 	mv stderr target.err
@@ -38,11 +43,11 @@ next_counter() {
 	sed -n '$s/^counter //p' target.out
 }
 
-# start_with_input CMD...: as start does, reading what is written to descriptor 5, until that is closed.
-start_with_input() {
+# launch_with_input CMD...: as launch does, reading what is written to descriptor 5, until that is closed.
+launch_with_input() {
 	[ -e input ] || mkfifo input
 	exec 5<>input
-	start sh -c 'exec "$@" <input' sh "$@" 5>&-
+	launch sh -c 'exec "$@" <input' sh "$@" 5>&-
 }
 
 # wait_for_line REGEX [FILE]: the started command has written it.

@@ -13,7 +13,7 @@ interrupt_spawned() {
 	shift
 	printf '%s\n' "$script" >script.lua
 	for signal in $signals; do
-		start "$PTRACEHOOK" script.lua "$@"
+		launch "$PTRACEHOOK" script.lua "$@"
 		wait_for_line '^ready'
 		kill -"${signal%:*}" "$started"
 		wait_started
@@ -30,7 +30,7 @@ interrupt_attached() {
 	printf '%s\n' "$script" >script.lua
 	start_target busy 3
 	for signal in $signals; do
-		start "$PTRACEHOOK" -p "$target" script.lua "$@"
+		launch "$PTRACEHOOK" -p "$target" script.lua "$@"
 		wait_for_line '^ready'
 		kill -"${signal%:*}" "$started"
 		wait_started
@@ -143,9 +143,18 @@ test_while_the_script_reads_its_input() {
 }
 
 test_while_the_script_waits_for_a_command() {
+	local signal
 	mkfifo silent
 	exec 5<>silent
-	both "$say local pipe = io.popen 'read line <silent' while true do pipe:read '*a' end"
+	for signal in $signals; do
+		launch "$PTRACEHOOK" -e "local pipe = io.popen 'read line <silent' $say while true do pipe:read '*a' end" -- \
+			"$TARGETS/busy"
+		wait_for_line '^ready'
+		kill -"${signal%:*}" "$started"
+		wait_started
+		expect_status "${signal#*:}"
+		echo >&5
+	done
 }
 
 test_while_memory_is_searched() {
@@ -173,7 +182,7 @@ test_with_many_threads_in_the_middle_of_passes() {
 	start_target busy 8
 	local signal
 	for signal in $signals $signals; do
-		start "$PTRACEHOOK" -p "$target" -e "bp('tick', function(_, b) if b.hits == 500 then print 'ready' end end)"
+		launch "$PTRACEHOOK" -p "$target" -e "bp('tick', function(_, b) if b.hits == 500 then print 'ready' end end)"
 		wait_for_line '^ready'
 		kill -"${signal%:*}" "$started"
 		wait_started
@@ -187,7 +196,7 @@ test_more_signals_while_it_ends() {
 	local i
 	start_target busy 3
 	for i in 1 2 3 4 5; do
-		start "$PTRACEHOOK" -p "$target" -e "bp('tick', function() end) $say while true do end"
+		launch "$PTRACEHOOK" -p "$target" -e "bp('tick', function() end) $say while true do end"
 		wait_for_line '^ready'
 		kill -INT "$started"
 		kill -TERM "$started" 2>/dev/null
@@ -200,7 +209,7 @@ test_more_signals_while_it_ends() {
 }
 
 test_output_until_then_is_not_lost() {
-	start "$PTRACEHOOK" -o out -e "print 'first' io.write 'second' $say while true do end"
+	launch "$PTRACEHOOK" -o out -e "print 'first' io.write 'second' $say while true do end"
 	wait_until grep -q ready out
 	kill -TERM "$started"
 	wait_started
@@ -209,7 +218,7 @@ test_output_until_then_is_not_lost() {
 }
 
 test_the_exit_status_of_a_script_does_not_hide_it() {
-	start "$PTRACEHOOK" -e "$say pcall(function() while true do end end) while true do pcall(os.exit, 0) end"
+	launch "$PTRACEHOOK" -e "$say pcall(function() while true do end end) while true do pcall(os.exit, 0) end"
 	wait_for_line ready
 	kill -INT "$started"
 	wait_started
@@ -217,7 +226,7 @@ test_the_exit_status_of_a_script_does_not_hide_it() {
 }
 
 test_an_ignored_hangup_stays_ignored() {
-	start env --ignore-signal=HUP "$PTRACEHOOK" -e "$say" -- "$TARGETS/sleeper"
+	launch env --ignore-signal=HUP "$PTRACEHOOK" -e "$say" -- "$TARGETS/sleeper"
 	wait_for_line '^pid'
 	kill -HUP "$started"
 	kill -TERM "$started"
@@ -228,7 +237,7 @@ test_an_ignored_hangup_stays_ignored() {
 test_signals_during_start_leave_nothing_behind() {
 	local i
 	for i in 1 2 3 4 5 6 7 8 9 10; do
-		start "$PTRACEHOOK" -e '' -- "$TARGETS/sleeper"
+		launch "$PTRACEHOOK" -e '' -- "$TARGETS/sleeper"
 		wait_until [ -e "/proc/$started/exe" ]
 		kill -TERM "$started"
 		wait_started
@@ -237,7 +246,7 @@ test_signals_during_start_leave_nothing_behind() {
 }
 
 test_our_own_death_by_force_takes_a_spawned_target_along() {
-	start "$PTRACEHOOK" -e 'print("target " .. process.pid) bp("tick", function() end)' -- "$TARGETS/busy"
+	launch "$PTRACEHOOK" -e 'print("target " .. process.pid) bp("tick", function() end)' -- "$TARGETS/busy"
 	wait_for_line '^ready'
 	target=$(sed -n 's/^target //p' stdout)
 	kill -KILL "$started"

@@ -298,7 +298,7 @@ test_kill_gives_137() {
 
 # Its input comes through a pipe, so that it can be watched after we are gone.
 test_detach_gives_0_and_the_target_lives_on() {
-	start_with_input "$PTRACEHOOK" -e 'print(process.pid) bp("poked", DETACH)' -- "$TARGETS/selfcheck"
+	launch_with_input "$PTRACEHOOK" -e 'print(process.pid) bp("poked", DETACH)' -- "$TARGETS/selfcheck"
 	wait_for_line '^sum'
 	target=$(head -n 1 stdout)
 	printf x >&5
@@ -315,7 +315,7 @@ test_detach_gives_0_and_the_target_lives_on() {
 }
 
 test_detach_from_the_chunk_gives_0() {
-	start_with_input "$PTRACEHOOK" -e 'bp("poked", function() print "never" end) print(process.pid) detach()' -- \
+	launch_with_input "$PTRACEHOOK" -e 'bp("poked", function() print "never" end) print(process.pid) detach()' -- \
 		"$TARGETS/selfcheck"
 	wait_started
 	expect_status 0

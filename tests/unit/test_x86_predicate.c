@@ -112,14 +112,14 @@ static void knows_registers_flags_and_numbers(void **state)
 	for (size_t i = 0; i < PH_REGS_COUNT; i++) {
 		char text[64];
 
-		snprintf(text, sizeof(text), "%s == 0x%llx", ph_regs[i].name,
+		snprintf(text, sizeof(text), "%.10s == 0x%llx", ph_regs[i].name,
 			 (unsigned long long)ph_reg_get(&regs, &ph_regs[i]));
 		assert_true(test(text));
 	}
 	for (size_t i = 0; i < PH_FLAGS_COUNT; i++) {
 		char text[64];
 
-		snprintf(text, sizeof(text), "%s == %d", ph_flags[i].name, ph_flag_get(&regs, &ph_flags[i]));
+		snprintf(text, sizeof(text), "%.3s == %d", ph_flags[i].name, ph_flag_get(&regs, &ph_flags[i]));
 		assert_true(test(text));
 	}
 }
@@ -325,7 +325,7 @@ static void errors_say_where_and_what_was_expected(void **state)
 		{ "u31[rsi]", "column 1: expected a width, found 'u31'; did you mean 'u32'?" },
 		{ "xmm0", "column 1: expected a register or flag, found 'xmm0'" },
 		{ "a_name_that_is_far_longer_than_anyone_needs", "column 1: expected a register or flag, found "
-		  "'a_name_that_is_far_longer_than_an...'" },
+		  "'a_name_that_is_far_longer_than_a...'" },
 		{ "edi == 5and", "column 8: expected a decimal or 0x number, found '5and'" },
 		{ "1.5", "column 1: expected a decimal or 0x number, found '1.5'" },
 		{ "0x", "column 1: expected a decimal or 0x number, found '0x'" },
@@ -372,7 +372,7 @@ static void length_and_nesting_have_limits(void **state)
 		{ "1+", "1", "", 2047, NULL },
 		{ "1 and", " 1", "", 1, NULL },
 		{ "0==0|0^0&0<<0+0*(", "0", ")", 64, NULL },	/* as deep as the stack gets */
-		{ "0or 1and 1==0|1^0&0<<0+0*(", "0", ")", 64, NULL },
+		{ "0 or 1 and 1==0|1^0&0<<0+0*(", "0", ")", 64, NULL },
 		{ " ", "1", "", 4095, NULL },
 		{ " ", "1", "", 4096, "column 4097: expected the end, more than 4096 characters" },
 		{ "((((", "1", "", 5000, "column 4097: expected the end, more than 4096 characters" },

@@ -1,0 +1,170 @@
+#include "engine/life.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "engine/alone.h"
+#include "engine/breakpoint.h"
+#include "engine/handler.h"
+#include "engine/letgo.h"
+#include "engine/resume.h"
+#include "os/procfs.h"
+
+#define USER_CODE_32 0x23	/* cs of 32-bit code: __USER32_CS */
+
+void ph_life_born(struct ph_thread *thread)
+{
+	struct ph_process *process = thread->process;
+	struct ph_event event = ph_resume_event(thread, PH_EVENT_THREAD);
+
+	thread->newborn = false;
+	/* A copy of the memory, cleaned when it was introduced: nobody follows it, so it is on its own from here. */
+	if (process->silent && process->space->refs == 1) {
+		ph_let_go_process(process);
+		return;
+	}
+	/* The first thread of a process is told by the fork event. */
+	if (thread->tid == process->pid)
+		ph_resume(thread);
+	else
+		ph_resume_emit(thread, &event);
+}
+
+void ph_life_forked(struct ph_thread *thread)
+{
+	struct ph_event event = ph_resume_event(thread, PH_EVENT_FORK);
+
+	event.child = thread->born;
+	thread->born = NULL;
+	if (event.child)
+		ph_resume_emit(thread, &event);
+	else
+		ph_resume(thread);
+	ph_process_unref(event.child);
+}
+
+/* The other threads are gone without a word, and whoever called exec has the leader's id now (ptrace(2)). */
+static void bury_others(struct ph_thread *survivor)
+{
+	struct ph_thread *thread;
+
+	ph_list_each(thread, &survivor->process->threads, struct ph_thread, in_process)
+		if (thread != survivor)
+			ph_thread_retire(thread);
+}
+
+void ph_life_exec(struct ph_thread *thread)
+{
+	struct ph_process *process = thread->process;
+	struct ph_session *session = process->session;
+	struct ph_event event = ph_resume_event(thread, PH_EVENT_EXEC);
+	struct ph_breakpoint *breakpoint;
+	struct ph_space *space;
+	struct ph_err err = { 0 };
+	char path[4096] = "";
+	int r;
+
+	bury_others(thread);
+	ph_thread_end_pass(thread);
+	r = ph_space_new(thread->tid, &space, &err);
+	if (r < 0) {
+		if (r != -ESRCH)
+			ph_resume_fail(session, r, &err);
+		return;
+	}
+	if (process->space->refs == 1)
+		ph_breakpoints_leave(session, process->space);
+	ph_process_set_space(process, space);
+	if (process->silent) {
+		ph_let_go_process(process);
+		return;
+	}
+	if (ph_thread_regs_fetch(thread, NULL) >= 0 && thread->view.regs.cs == USER_CODE_32) {
+		ph_resume_fail(session, ph_err_say(&err, -ENOEXEC, "exec", "process %d now runs a 32-bit program, which cannot be "
+					 "traced here", process->pid), &err);
+		return;
+	}
+	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session)
+		ph_breakpoint_place(breakpoint, process, NULL);
+	ph_os_exe_read(process->pid, path, sizeof(path));
+	event.path = path;
+	ph_resume_emit(thread, &event);
+}
+
+static void tell_exit(struct ph_thread *thread, struct ph_plan *plan)
+{
+	struct ph_event event = ph_resume_event(thread, PH_EVENT_THREAD_EXIT);
+
+	if (thread->exit_told || thread->process->silent)
+		return;
+	thread->exit_told = true;
+	ph_handler_emit(event.session, &event, plan);
+}
+
+/* PTRACE_EVENT_EXIT: still readable. From here on nothing stops the thread, so it goes on whatever the plan says. */
+void ph_life_exiting(struct ph_thread *thread)
+{
+	struct ph_session *session = thread->process->session;
+	struct ph_plan plan = { 0 };
+
+	ph_thread_end_pass(thread);
+	tell_exit(thread, &plan);
+	ph_resume_session_plan(session, thread, PH_EVENT_THREAD_EXIT, &plan, NULL);
+	if (thread->state != PH_THREAD_STOPPED)
+		return;
+	ph_alone_die(thread);
+}
+
+static bool has_loud_process(const struct ph_session *session)
+{
+	struct ph_process *process;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		if (!process->silent)
+			return true;
+	return false;
+}
+
+static void end_process(struct ph_process *process, struct ph_reason reason)
+{
+	struct ph_session *session = process->session;
+	struct ph_event event = { .kind = PH_EVENT_EXIT, .session = session, .process = process, .reason = reason };
+	struct ph_plan plan = { 0 };
+	struct ph_thread *thread;
+
+	process->reaped = true;
+	ph_process_ref(process);
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+		ph_thread_retire(thread);
+	if (process->space->refs == 1)
+		ph_breakpoints_leave(session, process->space);
+	ph_process_retire(process);
+	if (process == session->target)
+		session->target_end = reason;
+	if (!process->silent) {
+		ph_handler_emit(session, &event, &plan);
+		ph_resume_session_plan(session, NULL, PH_EVENT_EXIT, &plan, NULL);
+	}
+	if (!session->ended && !has_loud_process(session)) {
+		ph_let_go_session(session, false);
+		ph_breakpoints_retire(session);
+		ph_handler_drop_all(session);
+		ph_session_end(session, session->target_end);
+	}
+	ph_process_unref(process);
+}
+
+void ph_life_ended(struct ph_thread *thread, struct ph_stop stop)
+{
+	struct ph_process *process = thread->process;
+	struct ph_reason reason = { stop.kind == PH_STOP_EXITED ? PH_REASON_EXIT : PH_REASON_SIGNAL, .code = stop.value };
+	struct ph_plan plan = { 0 };
+
+	tell_exit(thread, &plan);
+	if (thread->tid == process->pid) {
+		end_process(process, reason);
+		return;
+	}
+	ph_resume_session_plan(process->session, NULL, PH_EVENT_THREAD_EXIT, &plan, NULL);
+	ph_thread_retire(thread);
+}

@@ -1,0 +1,225 @@
+#include "engine/resume.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "engine/arrival.h"
+#include "engine/breakpoint.h"
+#include "engine/copy.h"
+#include "engine/handler.h"
+#include "engine/hold.h"
+#include "engine/inside.h"
+#include "engine/signal.h"
+#include "engine/step.h"
+#include "os/ptrace.h"
+
+struct ph_event ph_resume_event(struct ph_thread *thread, enum ph_event_kind kind)
+{
+	return (struct ph_event){ .kind = kind, .session = thread->process->session, .process = thread->process,
+				  .thread = thread };
+}
+
+/* The first failure is the one that the run returns. */
+void ph_resume_fail(struct ph_session *session, int code, const struct ph_err *err)
+{
+	if (session->failure.code)
+		return;
+	session->failure = *err;
+	session->failure.code = code;
+}
+
+static void go(struct ph_thread *thread)
+{
+	struct ph_err err = { 0 };
+	int sig = thread->stop_signal, r = ph_thread_regs_flush(thread, &err);
+	bool listen = thread->group_stopped && !sig;
+
+	if (r < 0 && r != -ESRCH) {
+		ph_resume_fail(thread->process->session, r, &err);
+		return;
+	}
+	/* Only a stopped thread takes options. */
+	if (thread->options_stale)
+		thread->options_stale = ph_os_set_options(thread->tid, ph_trace_options(thread->process->session)) < 0;
+	r = listen ? ph_os_listen(thread->tid) : ph_os_cont(thread->tid, sig);
+	/* -ESRCH: killed while it was stopped. Its end is on the way. */
+	if (r < 0 && r != -ESRCH) {
+		ph_err_set_in(&err, r, "resume", thread->tid);
+		ph_resume_fail(thread->process->session, r, &err);
+		return;
+	}
+	ph_thread_set_running(thread);
+	thread->in_vfork = thread->vforking;
+	thread->vforking = false;
+}
+
+static void release_held(struct ph_session *session, const struct ph_space *space)
+{
+	struct ph_process *process;
+	struct ph_thread *thread;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+			if (process->space == space && thread->held && !ph_thread_has_pending(thread)) {
+				/* It may have been held inside a copy: back there. */
+				ph_inside_enter(thread);
+				go(thread);
+			}
+}
+
+/* True when the thread may go on; false when something came up that is pending on it now, or failed. */
+static bool pass_site(struct ph_thread *thread)
+{
+	struct ph_process *process = thread->process;
+	struct ph_site *site = ph_space_site_find(process->space, thread->pass.addr);
+	enum ph_step_result result = PH_STEP_DONE;
+	struct ph_err err = { 0 };
+	int r;
+
+	if (site && !site->armed)
+		site = NULL;
+	if (!site && !thread->pass.report)
+		return true;
+	if (site && !thread->pass.report && !thread->pass.alone && ph_copy_pass(thread, site))
+		return !ph_thread_has_pending(thread);
+	if (thread->state != PH_THREAD_STOPPED)
+		return false;
+	if (site)
+		ph_hold_space(process->session, process->space, thread);
+	/* An int3 of the program's own under ours: this very trap is its. */
+	if (site && site->original == PH_TRAP_BYTE) {
+		ph_thread_set_rip(thread, thread->pass.addr + 1);
+		thread->stop_signal = SIGTRAP;
+		r = 0;
+	} else {
+		r = ph_step_pass(thread, site, &result, &err);
+	}
+	if (site)
+		release_held(process->session, process->space);
+	if (r < 0 && r != -ESRCH)
+		ph_resume_fail(process->session, r, &err);
+	return r >= 0 && result == PH_STEP_DONE;
+}
+
+/* What the pass of a site still asks for, done; true when the thread may go on. */
+static bool finish_pass(struct ph_thread *thread)
+{
+	struct ph_session *session = thread->process->session;
+	struct ph_err err = { 0 };
+	int length;
+
+	if (!thread->pass.active)
+		return true;
+	if (ph_thread_regs_fetch(thread, &err) < 0)
+		return false;
+	if (thread->view.regs.rip != thread->pass.addr) {
+		ph_thread_end_pass(thread);
+		return true;
+	}
+	if (thread->pass.skip) {
+		length = ph_step_length(thread, thread->pass.addr, &err);
+		ph_thread_end_pass(thread);
+		if (length < 0) {
+			ph_resume_fail(session, length, &err);
+			return false;
+		}
+		ph_thread_set_rip(thread, thread->view.regs.rip + (ph_addr)length);
+		return true;
+	}
+	if (!pass_site(thread)) {
+		ph_thread_end_pass(thread);
+		return false;
+	}
+	if (thread->pass.report) {
+		struct ph_event event = ph_resume_event(thread, PH_EVENT_STEP);
+		struct ph_plan plan = { 0 };
+
+		event.breakpoint = thread->pass.breakpoint ? ph_breakpoint_ref(thread->pass.breakpoint) : NULL;
+		ph_thread_end_pass(thread);
+		ph_handler_emit(session, &event, &plan);
+		ph_resume_plan(thread, PH_EVENT_STEP, &plan, event.breakpoint);
+		ph_breakpoint_unref(event.breakpoint);
+		return false;
+	}
+	ph_thread_end_pass(thread);
+	return true;
+}
+
+void ph_resume(struct ph_thread *thread)
+{
+	struct ph_session *session = thread->process->session;
+
+	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread) || ph_session_is_done(session))
+		return;
+	if (finish_pass(thread) && thread->state == PH_THREAD_STOPPED)
+		go(thread);
+}
+
+void ph_resume_session(struct ph_session *session)
+{
+	struct ph_process *process;
+	struct ph_thread *thread;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+			ph_resume(thread);
+}
+
+
+/* What callbacks asked of the session itself, through its functions, counts as their action. */
+static void add_wishes(struct ph_session *session, struct ph_plan *plan)
+{
+	plan->kill |= session->wants_kill;
+	plan->detach |= session->wants_detach;
+}
+
+/* What concerns the session; true when the thread is to stay stopped. */
+bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread, enum ph_event_kind kind,
+			     struct ph_plan *plan, struct ph_breakpoint *breakpoint)
+{
+	struct ph_err err;
+
+	add_wishes(session, plan);
+	if (plan->fail && !session->failure.code)
+		ph_resume_fail(session, ph_err_set(&err, -ECANCELED, "run hook"), &err);
+	if (plan->kill) {
+		struct ph_process *process;
+
+		session->wants_kill = false;
+		ph_list_each(process, &session->processes, struct ph_process, in_session)
+			if (!process->reaped)
+				kill(process->pid, SIGKILL);
+		return false;
+	}
+	if (plan->detach) {
+		ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_DETACH });
+		return true;
+	}
+	if (plan->stop && session->outcome.kind == PH_REASON_NONE) {
+		ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_STOP, .event = kind,
+								    .thread = thread, .breakpoint = breakpoint });
+		ph_session_select(session, thread);
+	}
+	return ph_session_is_done(session);
+}
+
+void ph_resume_plan(struct ph_thread *thread, enum ph_event_kind kind, struct ph_plan *plan,
+		  struct ph_breakpoint *breakpoint)
+{
+	if (plan->signal && kind != PH_EVENT_SIGNAL)
+		ph_signal_inject(thread, plan->signal);
+	if (!ph_resume_session_plan(thread->process->session, thread, kind, plan, breakpoint))
+		ph_resume(thread);
+}
+
+/* Emits to the handlers of one kind, with nothing but a thread to say; then goes on. */
+void ph_resume_emit(struct ph_thread *thread, const struct ph_event *event)
+{
+	struct ph_plan plan = { 0 };
+
+	if (!thread->process->silent && ph_handler_wanted(event->session, event->kind)) {
+		ph_session_select(event->session, thread);
+		ph_handler_emit(event->session, event, &plan);
+	}
+	ph_resume_plan(thread, event->kind, &plan, NULL);
+}
