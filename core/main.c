@@ -49,7 +49,7 @@ static const char usage[] =
 	"  -f          follow children (fork, vfork, clone, posix_spawn) as well; threads always are\n"
 	"  -o FILE     what the script prints goes to FILE\n"
 	"  -q          no remarks of our own on standard error\n"
-	"  -v          more of them\n"
+	"  -v          more of them: the target's pid, how it ended\n"
 	"  -V          version\n"
 	"  -h          this help\n"
 	"\n"
@@ -276,6 +276,31 @@ static bool run_scripts(const struct arguments *args, const char *path)
 	return !path || ph_script_run_file(path, args->n_arguments, args->argv + args->script + 1);
 }
 
+/* -v */
+static void tell_start(const struct arguments *args, const struct ph_session *target)
+{
+	if (target && args->verbose)
+		fprintf(stderr, "ptracehook: process %d %s\n", ph_session_pid(target),
+			args->attach ? "attached" : "spawned");
+}
+
+static void tell_end(const struct arguments *args, const struct ph_session *target)
+{
+	struct ph_reason reason = ph_session_reason(target);
+	char name[32];
+
+	if (!args->verbose)
+		return;
+	fflush(stdout);
+	fprintf(stderr, "ptracehook: process %d ", ph_session_pid(target));
+	if (reason.kind == PH_REASON_EXIT)
+		fprintf(stderr, "ended with status %d\n", reason.code);
+	else if (reason.kind == PH_REASON_SIGNAL)
+		fprintf(stderr, "was killed by %s\n", ph_bind_signal_name(reason.code, name, sizeof(name)));
+	else
+		fprintf(stderr, "is %s\n", ph_session_has_ended(target) || args->attach ? "let go" : "killed by us");
+}
+
 static int status_of(struct ph_reason reason)
 {
 	switch (reason.kind) {
@@ -309,6 +334,16 @@ static int run(const struct arguments *args, struct ph_session *target, const ch
 	return target && ph_session_has_ended(target) ? status_of(ph_session_reason(target)) : STATUS_OK;
 }
 
+/* What FILE did not take is an error, not a shorter file. */
+static int finish_output(const struct arguments *args, int status)
+{
+	errno = 0;
+	if (!args->output || (fflush(stdout) == 0 && !ferror(stdout)))
+		return status;
+	fprintf(stderr, "ptracehook: -o %s: %s\n", args->output, strerror(errno ? errno : EIO));
+	return status ? status : STATUS_SCRIPT;
+}
+
 static int start(const struct arguments *args)
 {
 	struct ph_session *target = NULL;
@@ -331,10 +366,14 @@ static int start(const struct arguments *args)
 	ph_script_set_paths(path);
 	ph_bind_interrupt_install();
 	status = open_target(args, &target);
+	tell_start(args, target);
 	if (status == 0)
 		status = run(args, target, path);
-	if (target)
+	if (target) {
 		ph_bind_tell_pending(target);
+		tell_end(args, target);
+	}
+	status = finish_output(args, status);
 	ph_bind_enter();
 	ph_session_unref(target);
 	ph_bind_leave();

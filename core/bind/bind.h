@@ -31,6 +31,7 @@ struct ph_bind {
 	volatile sig_atomic_t busy;	/* inside the engine: its state is not to be touched from a handler */
 	int error_ref;			/* registry: the last error that left a hook */
 	char *error_trace;		/* owned: its traceback */
+	unsigned int depth;		/* hooks on the stack, each with the engine below it */
 	bool report_errors;		/* policy{errors = "report"} */
 	bool hook_failed;		/* since somebody last looked */
 	bool quiet, verbose;

@@ -229,6 +229,7 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 	ph_bind.event_process = event->process;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, hook_ref);
 	lua_pushlightuserdata(L, &hook);
+	ph_bind.depth++;
 	if (!ph_bind_call(L, 1, 0)) {
 		action = (struct ph_action){ .kind = PH_CONTINUE };
 		if (ph_bind.report_errors && !ph_bind.interrupted)
@@ -237,6 +238,7 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 			action.kind = PH_FAIL;
 		ph_bind.hook_failed |= action.kind == PH_FAIL;
 	}
+	ph_bind.depth--;
 	lua_settop(L, top);
 	ph_bind_set_current(before);
 	ph_bind_set_now(thread_before);

@@ -70,9 +70,13 @@ void ph_bind_interrupt_install(void)
 
 void ph_bind_exit(int status)
 {
-	/* A hook may be on the stack below us, so the engine is not asked to finish what it was doing. */
+	if (ph_bind.depth == 0) {
+		ph_bind_close(&ph_bind);
+		exit(status);
+	}
+	/* The engine is on the stack below us, so it is not asked to finish what it was doing; nor is exit(3). */
 	ph_bind.busy++;
-	fflush(stdout);
+	fflush(NULL);
 	ph_tracer_abandon(ph_bind.tracer);
-	exit(status);
+	_exit(status);
 }

@@ -1,6 +1,7 @@
 #include "engine/alone.h"
 
 #include <errno.h>
+#include <signal.h>
 
 #include "engine/arrival.h"
 #include "os/ptrace.h"
@@ -39,6 +40,38 @@ int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int *ret_statu
 	}
 	ph_arrival_note(thread, *ret_status);
 	return 0;
+}
+
+/* The kernel serves what instructions raised before all other signals (dequeue_synchronous_signal, Linux 5.1). */
+static bool trap_is_queued(const struct ph_thread *thread)
+{
+	siginfo_t info;
+
+	for (unsigned int i = 0; ph_os_siginfo_peek(thread->tid, i, &info) == 1; i++)
+		if (info.si_signo == SIGTRAP && info.si_code == SI_KERNEL)
+			return true;
+	return false;
+}
+
+bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status)
+{
+	const struct ph_space *space = thread->process->space;
+	ph_addr behind;
+
+	if (ph_thread_regs_fetch(thread, NULL) < 0)
+		return false;
+	behind = thread->fetched.rip - 1;
+	if (!ph_space_site_find(space, behind) && !ph_map_find(&space->retired, behind))
+		return false;
+	if (!trap_is_queued(thread) || ph_os_cont(thread->tid, 0) < 0)
+		return false;
+	ph_thread_set_running(thread);
+	if (ph_os_wait_one(thread->tid, ret_status) < 0) {
+		thread->state = PH_THREAD_EXITING;
+		return false;
+	}
+	ph_thread_set_stopped(thread);
+	return true;
 }
 
 void ph_alone_die(struct ph_thread *thread)

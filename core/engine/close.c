@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
 #include "engine/run.h"
@@ -82,6 +83,8 @@ static void abandon_thread(struct ph_thread *thread)
 		ph_os_interrupt(thread->tid);
 		if (ph_os_wait_one(thread->tid, &status) < 0)
 			return;
+		ph_thread_set_stopped(thread);
+		ph_alone_take_trap(thread, &status);
 		sig = undo_trap(thread, status);
 	} else {
 		sig = ph_thread_has_pending(thread) ? undo_trap(thread, thread->status) : thread->stop_signal;

@@ -43,8 +43,10 @@ static int settle(struct ph_thread *thread)
 {
 	struct ph_stop stop;
 	siginfo_t info;
-	int length;
+	int length, status;
 
+	if (!ph_thread_has_pending(thread) && !thread->stop_signal && ph_alone_take_trap(thread, &status))
+		ph_thread_set_pending(thread, status);
 	if (!ph_thread_has_pending(thread)) {
 		if (thread->pass.active && thread->pass.skip && ph_thread_regs_fetch(thread, NULL) >= 0 &&
 		    thread->view.regs.rip == thread->pass.addr) {

@@ -100,6 +100,16 @@ int ph_os_siginfo_write(pid_t tid, const siginfo_t *info)
 	return request(PTRACE_SETSIGINFO, tid, 0, info);
 }
 
+int ph_os_siginfo_peek(pid_t tid, unsigned int index, siginfo_t *ret)
+{
+	struct __ptrace_peeksiginfo_args args = { .off = index, .nr = 1 };
+	long n;
+
+	ph_os_fault_now(tid);
+	n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, ret);
+	return n < 0 ? -errno : (int)n;
+}
+
 int ph_os_sigmask_read(pid_t tid, uint64_t *ret)
 {
 	return request(PTRACE_GETSIGMASK, tid, sizeof(*ret), ret);

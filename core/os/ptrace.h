@@ -34,6 +34,9 @@ int ph_os_xstate_write(pid_t tid, const void *buf, size_t len);
 
 int ph_os_siginfo_read(pid_t tid, siginfo_t *ret);
 int ph_os_siginfo_write(pid_t tid, const siginfo_t *info);
+
+/* The index-th signal that waits in the thread's own queue; 1: *ret is it, 0: there are fewer. Linux 3.10. */
+int ph_os_siginfo_peek(pid_t tid, unsigned int index, siginfo_t *ret);
 int ph_os_sigmask_read(pid_t tid, uint64_t *ret);	/* since Linux 3.11 */
 int ph_os_sigmask_write(pid_t tid, uint64_t mask);
 int ph_os_event_message(pid_t tid, unsigned long *ret);

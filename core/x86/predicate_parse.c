@@ -209,6 +209,17 @@ static void emit(struct parser *p, struct ph_predicate_insn insn)
 	p->out->code[p->out->count++] = insn;
 }
 
+static void emit_op(struct parser *p, uint8_t op)
+{
+	emit(p, (struct ph_predicate_insn){ .op = op });
+}
+
+static void emit_field(struct parser *p, unsigned offset, unsigned shift, unsigned bits)
+{
+	emit(p, (struct ph_predicate_insn){ .op = PH_OP_FIELD, .offset = (uint8_t)offset, .shift = (uint8_t)shift,
+					    .value = UINT64_MAX >> (64 - bits) });
+}
+
 static int digit_of(char c)
 {
 	return is_digit(c) ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : 16;
@@ -282,7 +293,8 @@ static int parse_read(struct parser *p, const struct width *width, bool *ret_sig
 	r = parse_enclosed(p, "]", &address_signed);
 	if (r < 0)
 		return r;
-	emit(p, (struct ph_predicate_insn){ .op = width->is_signed ? PH_OP_READ_SIGNED : PH_OP_READ, .size = width->size });
+	emit(p, (struct ph_predicate_insn){ .op = width->is_signed ? PH_OP_READ_SIGNED : PH_OP_READ,
+					    .size = width->size });
 	*ret_signed = width->is_signed;
 	return 0;
 }
@@ -303,11 +315,9 @@ static int parse_name(struct parser *p, bool *ret_signed)
 		if (is(&token, widths[i].name))
 			return parse_read(p, &widths[i], ret_signed);
 	if (reg)
-		emit(p, (struct ph_predicate_insn){ .op = PH_OP_FIELD, .offset = reg->offset, .shift = reg->shift,
-				       .value = UINT64_MAX >> (64 - reg->size * 8) });
+		emit_field(p, reg->offset, reg->shift, reg->size * 8);
 	else if (flag)
-		emit(p, (struct ph_predicate_insn){ .op = PH_OP_FIELD, .offset = ph_regs[PH_REG_rflags].offset, .shift = flag->bit,
-				       .value = 1 });
+		emit_field(p, ph_regs[PH_REG_rflags].offset, flag->bit, 1);
 	else
 		return unknown(p, &token);
 	return 0;
@@ -346,7 +356,7 @@ static int parse_unary(struct parser *p, bool *ret_signed)
 		r = parse_unary(p, ret_signed);
 		if (r < 0)
 			return r;
-		emit(p, (struct ph_predicate_insn){ .op = unary->op });
+		emit_op(p, unary->op);
 		*ret_signed &= unary->op != PH_OP_NOT;
 	}
 	p->depth--;
@@ -360,7 +370,7 @@ static int parse_right(struct parser *p, const struct binary *binary, bool *is_s
 	int r;
 
 	if (is_jump)
-		emit(p, (struct ph_predicate_insn){ .op = binary->op });
+		emit_op(p, binary->op);
 	r = parse_expression(p, binary->precedence, &right_signed);
 	if (r < 0)
 		return r;
@@ -369,7 +379,7 @@ static int parse_right(struct parser *p, const struct binary *binary, bool *is_s
 	if (is_jump)
 		p->out->code[at].target = (uint16_t)p->out->count;
 	else
-		emit(p, (struct ph_predicate_insn){ .op = *is_signed ? binary->op_signed : binary->op });
+		emit_op(p, *is_signed ? binary->op_signed : binary->op);
 	if (binary->precedence == PH_BINDS_COMPARISON)
 		*is_signed = false;
 	return 0;
@@ -422,7 +432,7 @@ int ph_predicate_compile(const char *text, struct ph_predicate **ret, struct ph_
 		free(p.out);
 		return r;
 	}
-	emit(&p, (struct ph_predicate_insn){ .op = PH_OP_END });
+	emit_op(&p, PH_OP_END);
 	cut = realloc(p.out, sizeof(*p.out) + p.out->count * sizeof(p.out->code[0]));
 	*ret = cut ? cut : p.out;
 	return 0;
