@@ -14,29 +14,8 @@
 #include <stdint.h>
 
 #include "base/spell.h"
-#include "base/types.h"
 #include "image/elf.h"
-
-enum ph_symbol_type {
-	PH_SYMBOL_LABEL,	/* assembly, of unknown type */
-	PH_SYMBOL_OBJECT,
-	PH_SYMBOL_FUNCTION,
-	PH_SYMBOL_IFUNC,	/* vaddr is the resolver's, which returns the function's address */
-};
-
-enum ph_symbol_bind {
-	PH_SYMBOL_LOCAL,
-	PH_SYMBOL_WEAK,
-	PH_SYMBOL_GLOBAL,
-};
-
-struct ph_symbol {
-	const char *name;	/* as the table has it, perhaps with a version; borrowed from the elf */
-	ph_addr vaddr;
-	uint64_t size;		/* 0: not said */
-	enum ph_symbol_type type;
-	enum ph_symbol_bind bind;
-};
+#include "image/symbol.h"
 
 /*
  * The symbol that name means; of several, functions come first, then default versions, then globals, then the table's

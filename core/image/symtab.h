@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "image/symbols.h"
+#include "image/elf.h"
+#include "image/symbol.h"
 
 struct ph_symtab {
 	const Elf64_Sym *syms;	/* this and the others are borrowed from elf->file */

@@ -65,13 +65,13 @@ static void tells_whose_trap_it_was(void **state)
 {
 	static const struct {
 		int si_code;
-		bool site_behind, int3_behind;
+		bool site_behind, was_behind;
 		enum ph_trap_kind kind;
 	} rows[] = {
 		{ SI_KERNEL, true, true, PH_TRAP_BREAKPOINT },
 		{ SI_KERNEL, true, false, PH_TRAP_BREAKPOINT },
-		{ SI_KERNEL, false, true, PH_TRAP_OWN },	/* int3 of the program */
-		{ SI_KERNEL, false, false, PH_TRAP_STALE },	/* ours, taken out meanwhile */
+		{ SI_KERNEL, false, false, PH_TRAP_OWN },	/* int3 of the program */
+		{ SI_KERNEL, false, true, PH_TRAP_STALE },	/* ours, taken out meanwhile */
 		{ TRAP_TRACE, false, false, PH_TRAP_OWN },	/* its TF */
 		{ TRAP_TRACE, true, true, PH_TRAP_OWN },	/* its TF, right behind a site */
 		{ TRAP_HWBKPT, true, true, PH_TRAP_OWN },
@@ -83,7 +83,7 @@ static void tells_whose_trap_it_was(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++)
-		if (ph_trap_decode(rows[i].si_code, rows[i].site_behind, rows[i].int3_behind) != rows[i].kind)
+		if (ph_trap_decode(rows[i].si_code, rows[i].site_behind, rows[i].was_behind) != rows[i].kind)
 			fail_msg("row %zu: code %d", i, rows[i].si_code);
 }
 
