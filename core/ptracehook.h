@@ -26,8 +26,6 @@
 extern "C" {
 #endif
 
-#define PH_API __attribute__((visibility("default")))
-
 struct ph_tracer;
 struct ph_session;
 struct ph_process;

@@ -53,9 +53,9 @@ int ph_err_because(struct ph_err *err, int code, enum ph_err_cause cause);
 int ph_err_wrap(struct ph_err *err, int code, const char *what);
 
 /* The whole sentence into buf, cut to fit, always terminated; returns buf. */
-const char *ph_err_message(const struct ph_err *err, char *buf, size_t len);
+PH_API const char *ph_err_message(const struct ph_err *err, char *buf, size_t len);
 
 /* "EIO" for EIO or -EIO; "E123" for a number without a name. */
-const char *ph_errno_name(int code);
+PH_API const char *ph_errno_name(int code);
 
 #endif

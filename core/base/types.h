@@ -10,6 +10,9 @@
 
 typedef uint64_t ph_addr;
 
+/* Part of the public interface: the shared library shows nothing else. */
+#define PH_API __attribute__((visibility("default")))
+
 #define PH_ADDR_NONE ((ph_addr)-1)
 
 #endif

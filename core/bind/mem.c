@@ -270,20 +270,42 @@ static int l_search(lua_State *L)
 	return 1;
 }
 
+#define MAPS "ptracehook.maps"
+
+static int l_maps_gc(lua_State *L)
+{
+	ph_os_maps_fini(lua_touserdata(L, 1));
+	return 0;
+}
+
+/* Memory that Lua frees: making 64-bit numbers runs Lua code, which may be interrupted. */
+static struct ph_maps *push_maps(lua_State *L)
+{
+	struct ph_maps *maps = lua_newuserdata(L, sizeof(*maps));
+
+	memset(maps, 0, sizeof(*maps));
+	if (luaL_newmetatable(L, MAPS)) {
+		lua_pushcfunction(L, l_maps_gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return maps;
+}
+
 static int l_maps(lua_State *L)		/* mem.maps() -> list */
 {
 	struct ph_thread *thread = check_alive(L);
-	struct ph_maps maps;
+	struct ph_maps *maps = push_maps(L);	/* maps */
 	struct ph_err err;
-	int r = ph_os_maps_read(thread->tid, &maps);
+	int r = ph_os_maps_read(thread->tid, maps);
 
 	if (r < 0) {
 		ph_err_set_in(&err, r, "read memory map", thread->tid);
 		ph_bind_raise(L, &err);
 	}
-	lua_createtable(L, (int)maps.count, 0);
-	for (size_t i = 0; i < maps.count; i++) {
-		const struct ph_map_entry *entry = &maps.entries[i];
+	lua_createtable(L, (int)maps->count, 0);	/* maps list */
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct ph_map_entry *entry = &maps->entries[i];
 
 		lua_createtable(L, 0, 5);
 		ph_bind_push_u64(L, entry->start);
@@ -298,7 +320,7 @@ static int l_maps(lua_State *L)		/* mem.maps() -> list */
 		lua_setfield(L, -2, "path");
 		lua_rawseti(L, -2, (int)i + 1);
 	}
-	ph_os_maps_fini(&maps);
+	ph_os_maps_fini(maps);
 	return 1;
 }
 
