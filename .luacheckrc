@@ -8,7 +8,8 @@ read_globals = {
   "asm", "attach", "backtrace", "bp", "bps", "call", "disasm", "E", "f64", "find_sym", "find_syms", "finish",
   "hex", "hexdump", "hook", "i32", "i64", "insns", "key", "line", "modules", "nop", "num", "on", "original",
   "original_bytes", "patch", "policy", "process", "ptracehook", "redirect", "repl", "replace", "run", "run_to",
-  "SIG", "sleep", "snapshot", "spawn", "step", "step_over", "steps", "sym", "SYS", "syscall", "thread", "watch", "where",
+  "SIG", "sleep", "snapshot", "spawn", "step", "step_over", "steps", "sym", "SYS", "syscall", "stats", "thread", "u64", "watch",
+  "where",
   "CONTINUE", "DETACH", "GOTO", "KILL", "REMOVE", "RETURN", "SIGNAL", "SKIP", "STEP", "STOP", "SUPPRESS",
 }
 

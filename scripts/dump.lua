@@ -1,38 +1,45 @@
 #!/usr/bin/env ptracehook
 -- dump - shows registers, string arguments and memory at each hit of the places that are named.
 --
--- Usage: ptracehook scripts/dump.lua [--bytes N] [--max N] PLACE... -- PROGRAM [ARG...]
---        ptracehook -p PID scripts/dump.lua [--bytes N] [--max N] PLACE...
+-- Usage: ptracehook dump [--bytes N] [--max N] PLACE... -- PROGRAM [ARG...]
+--        ptracehook -p PID dump [--bytes N] [--max N] PLACE...
 --
 --   PLACE      a symbol, symbol+0x10, +0x1139 (the main program's own address) or 0x401139
 --   --bytes N  how much memory to show where an argument points (default 32)
 --   --max N    stop showing a place after N hits, and let it run on (default: never)
 --
--- Sample output (ptracehook scripts/dump.lua greet -- ./strings):
+-- Sample output (ptracehook dump --max 1 greet -- build/targets/strings, its first lines):
 --
---   == greet #1, thread 4242
---   rax 0x0000000000000003  rbx 0x0000000000000000  rcx 0x0000555555556008  rdx 0x0000000000000003
---   …
+--   == greet #1, thread 23069
+--   rax     0x7878787878787878  rbx     0x0000000000000001  rcx     0x0000000000000000  rdx     0x00000000fbad0084
+--   rsi     0x0000000000000001  rdi     0x000055fff8181013  rbp     0x00007ffe6ee7c090  rsp     0x00007ffe6ee7c048
+--   r8      0x0000000000000000  r9      0x00007f6ef3b356d0  r10     0x00007f6ef3954648  r11     0x0000000000000206
+--   r12     0x0000000000000000  r13     0x00007ffe6ee7c1b8  r14     0x000055fff8182dd8  r15     0x00007f6ef3b64020
+--   rip     0x000055fff8180159  rflags  0x0000000000000217  fs_base 0x00007f6ef3937740  gs_base 0x0000000000000000
 --   rdi -> "world"
---   0000555555556004  77 6f 72 6c 64 00 00 00  01 1b 03 3b 38 00 00 00  |world......;8...|
+--   000055fff8181013  77 6f 72 6c 64 00 74 77  6f 20 77 6f 72 64 73 00  |world.two words.|
+--   000055fff8181023  67 72 c3 bc c3 9f 00 74  61 62 09 68 65 72 65 00  |gr.....tab.here.|
+--   r9 ->
+--   00007f6ef3b356d0  55 48 89 e5 41 57 41 56  45 31 f6 41 55 4c 8d 2d  |UH..AWAVE1.AUL.-|
+--   00007f6ef3b356e0  44 f3 02 00 41 54 53 48  83 ec 28 c7 45 b4 02 00  |D...ATSH..(.E...|
+--   1: hello, world
 
-local ORDER = {
-	"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-	"rip", "rflags", "fs_base", "gs_base",
-}
+local function fail(status, message)
+	io.stderr:write("dump: ", message, "\n")
+	os.exit(status)
+end
 
 local function usage(message)
-	io.stderr:write("dump: ", message, "\nusage: ptracehook scripts/dump.lua [--bytes N] [--max N] PLACE... -- PROGRAM\n")
-	os.exit(2)
+	fail(2, message .. "; usage: ptracehook dump [--bytes N] [--max N] PLACE... -- PROGRAM")
 end
 
 local function parse(words)
 	local settings = { bytes = 32, max = math.huge, places = {} }
 	local i = 1
 	while words[i] do
-		local option = words[i]:match "^%-%-(%a+)$"
+		local option = words[i]:match "^%-%-(.*)$"
 		if option == "bytes" or option == "max" then
-			settings[option] = tonumber(words[i + 1]) or usage(words[i] .. " needs a number")
+			settings[option] = tonumber((words[i + 1] or ""):match "^%d+$") or usage(words[i] .. ": a number expected")
 			i = i + 1
 		elseif option then
 			usage("there is no option " .. words[i])
@@ -42,49 +49,69 @@ local function parse(words)
 		i = i + 1
 	end
 	if not settings.places[1] then
-		usage "name a place at least"
+		usage "no place named"
+	elseif not process then
+		usage "no program named"
 	end
 	return settings
 end
 
+local ORDER = {
+	"rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+	"rip", "rflags", "fs_base", "gs_base",
+}
+
 local function show_registers()
-	local line = {}
-	for i, name in ipairs(ORDER) do
-		line[#line + 1] = ("%-3s 0x%016x"):format(name, regs[name])
-		if i % 4 == 0 then
-			print(table.concat(line, "  "))
-			line = {}
+	for i = 1, #ORDER, 4 do
+		local line = {}
+		for k = i, i + 3 do
+			line[#line + 1] = ("%-7s 0x%016x"):format(ORDER[k], regs[ORDER[k]])
 		end
+		print(table.concat(line, "  "))
 	end
 end
 
--- What an argument points to, as text when it is some, and as bytes.
-local function show_argument(name, bytes)
-	local at = regs[name]
-	local ok, text = pcall(mem.cstr, at, 200)
-	if not ok then
+-- Up to n bytes, as many as can be read; none where `at` is no address.
+local function peek(at, n)
+	local ok, result = pcall(mem.read, at, n)
+	if ok then
+		return result
+	end
+	return result.done and result.done > 0 and mem.read(at, result.done) or ""
+end
+
+-- What an argument points to: as text when it begins with some, and as bytes.
+local function show_argument(name, n)
+	local bytes = peek(regs[name], math.max(n, 80))
+	if bytes == "" then
 		return
 	end
-	if #text >= 3 and not text:find "[^\9\10\13\32-\126]" then
-		print(("%s -> %q"):format(name, text))
+	local text, ending = bytes:match "^([\9\10\13\32-\126\128-\255]+)(%z?)"
+	if text and (ending ~= "" or #text >= 3 and not text:find "[\128-\255]") then
+		text = text:gsub("[\9\10\13]", { ["\t"] = "\\t", ["\n"] = "\\n", ["\r"] = "\\r" })
+		print(('%s -> "%s"%s'):format(name, text, ending == "" and "..." or ""))
 	else
 		print(name .. " ->")
 	end
-	local readable, dump = pcall(hexdump, at, bytes)
-	print(readable and dump or hexdump(at, #text))
+	if n > 0 then
+		print(hexdump(regs[name], math.min(n, #bytes)))
+	end
 end
 
 local settings = parse(arg)
 
+local function show(thread, breakpoint)
+	print(("== %s #%d, thread %d"):format(breakpoint.where, breakpoint.hits, thread.tid))
+	show_registers()
+	for _, name in ipairs { "rdi", "rsi", "rdx", "rcx", "r8", "r9" } do
+		show_argument(name, settings.bytes)
+	end
+	return breakpoint.hits >= settings.max and REMOVE or CONTINUE
+end
+
 for _, place in ipairs(settings.places) do
-	bp(place, function(thread, breakpoint)
-		print(("== %s #%d, thread %d"):format(place, breakpoint.hits, thread.tid))
-		show_registers()
-		for _, name in ipairs { "rdi", "rsi", "rdx", "rcx" } do
-			show_argument(name, settings.bytes)
-		end
-		if breakpoint.hits >= settings.max then
-			return REMOVE
-		end
-	end)
+	local ok, err = pcall(bp, place, show)
+	if not ok then
+		fail(1, err.message or err)
+	end
 end

@@ -37,9 +37,13 @@ static int l_bp(lua_State *L)
 		.thread = (pid_t)lua_tointeger(L, 9), .when = lua_tostring(L, 10), .fn = on_hit, .user_free = forget,
 	};
 	struct ph_breakpoint *breakpoint;
+	struct ph_action action;
 	struct ph_err err;
+	const char *why;
 	int r, ref;
 
+	if (ph_bind_is_action(L, 3) && !ph_bind_to_action(L, 3, PH_EVENT_BREAKPOINT, &action, &why))
+		ph_bind_argument_error(L, "bp: %s cannot answer a breakpoint", why);
 	if (lua_type(L, 2) == LUA_TSTRING)
 		options.where = lua_tostring(L, 2);
 	else
@@ -52,6 +56,7 @@ static int l_bp(lua_State *L)
 	ph_bind_leave();
 	if (r < 0) {
 		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+		ph_err_wrap(&err, r, "bp");
 		ph_bind_raise(L, &err);
 	}
 	ph_bind_push_breakpoint(L, breakpoint);
@@ -176,11 +181,13 @@ static int l_addresses(lua_State *L)
 static int l_where(lua_State *L)
 {
 	const struct ph_breakpoint *breakpoint = ph_bind_check(L, 1, BREAKPOINT);
+	char address[32];
 
+	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)breakpoint->address);
 	if (breakpoint->where)
 		lua_pushstring(L, breakpoint->where);
 	else
-		lua_pushfstring(L, "%p", (void *)(uintptr_t)breakpoint->address);
+		lua_pushstring(L, address);
 	return 1;
 }
 

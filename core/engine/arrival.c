@@ -3,9 +3,11 @@
 #include <linux/sched.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "engine/breakpoint.h"
 #include "engine/inside.h"
+#include "os/procfs.h"
 #include "os/ptrace.h"
 
 unsigned long ph_trace_options(const struct ph_session *session)
@@ -56,28 +58,26 @@ static struct ph_process *introduce_process(struct ph_thread *parent, pid_t pid,
 	return process;
 }
 
-static void introduce(struct ph_thread *parent)
+static void introduce(struct ph_thread *parent, pid_t tid)
 {
 	uint64_t flags = clone_flags(parent);
 	struct ph_process *process = parent->process;
 	struct ph_thread *child;
-	unsigned long tid;
 	int status;
 
-	if (ph_os_event_message(parent->tid, &tid) < 0 || !process->alive)
-		return;
 	if (!(flags & CLONE_THREAD)) {
-		process = introduce_process(parent, (pid_t)tid, flags & CLONE_VM);
+		process = introduce_process(parent, tid, flags & CLONE_VM);
 		if (!process)
 			return;
 	}
-	if (ph_thread_new(process, (pid_t)tid, &child) < 0) {
+	if (ph_thread_new(process, tid, &child) < 0) {
 		if (process != parent->process)
 			ph_process_retire(process);
 		return;
 	}
 	child->newborn = true;
 	if (process != parent->process) {
+		ph_process_unref(parent->born);
 		parent->born = ph_process_ref(process);
 		if (!(flags & CLONE_VM)) {
 			ph_space_clean_copy(parent->process->space, parent->tid, process->space, child->tid);
@@ -85,9 +85,69 @@ static void introduce(struct ph_thread *parent)
 				ph_breakpoints_adopt(parent->process, process);
 		}
 	}
-	if (ph_tracer_stray_take(process->session->tracer, (pid_t)tid, &status)) {
+	if (ph_tracer_stray_take(process->session->tracer, tid, &status)) {
 		ph_arrival_note(child, status);
 		ph_thread_set_pending(child, status);
+	}
+}
+
+static void introduce_announced(struct ph_thread *parent)
+{
+	unsigned long tid;
+
+	if (ph_os_event_message(parent->tid, &tid) >= 0 && parent->process->alive &&
+	    !ph_tracer_find(parent->process->session->tracer, (pid_t)tid))
+		introduce(parent, (pid_t)tid);
+}
+
+static int introduce_if_unknown(pid_t tid, void *parent)
+{
+	struct ph_thread *thread = parent;
+	struct ph_os_status status;
+
+	if (!ph_tracer_find(thread->process->session->tracer, tid) && ph_os_status_read(tid, &status) >= 0 &&
+	    status.tracer == getpid())
+		introduce(thread, tid);
+	return 0;
+}
+
+/*
+ * A thread that is killed in the middle of a clone never reports it (kernel/fork.c: the child is woken first), but the
+ * child is there: traced, stopped, with our bytes in its memory.
+ */
+static void introduce_unannounced(struct ph_thread *parent)
+{
+	pid_t pid = parent->process->pid;
+
+	if (ph_thread_regs_fetch(parent, NULL) < 0 || !parent->process->alive)
+		return;
+	switch ((long)parent->view.regs.orig_rax) {
+	case SYS_clone:
+	case SYS_clone3:
+		if (clone_flags(parent) & CLONE_THREAD) {
+			ph_os_tasks_each(pid, introduce_if_unknown, parent);
+			break;
+		}
+		/* fall through */
+	case SYS_fork:
+	case SYS_vfork:
+		ph_os_children_each(pid, parent->tid, introduce_if_unknown, parent);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Whoever calls exec outlives the others of its process, and takes the id of the first (ptrace(2)). */
+static void forget_others(const struct ph_thread *survivor)
+{
+	struct ph_thread *thread;
+
+	ph_list_each(thread, &survivor->process->threads, struct ph_thread, in_process) {
+		if (thread == survivor)
+			continue;
+		ph_thread_set_running(thread);
+		thread->state = PH_THREAD_EXITING;
 	}
 }
 
@@ -108,9 +168,13 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 		ph_inside_leave(thread);
 		thread->group_stopped = stop.kind == PH_STOP_GROUP;
 		return thread->newborn;
+	case PH_STOP_EXITING:
+		ph_thread_set_stopped(thread);
+		introduce_unannounced(thread);
+		ph_inside_leave(thread);
+		return true;
 	case PH_STOP_SIGNAL:
 	case PH_STOP_TRAP:
-	case PH_STOP_EXITING:
 		ph_thread_set_stopped(thread);
 		ph_inside_leave(thread);
 		return true;
@@ -118,13 +182,15 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 	case PH_STOP_FORK:
 	case PH_STOP_VFORK:
 		ph_thread_set_stopped(thread);
-		introduce(thread);
+		introduce_announced(thread);
 		return true;
+	case PH_STOP_EXEC:
+		forget_others(thread);
+		break;
 	case PH_STOP_VFORK_DONE:
 		thread->in_vfork = false;
 		break;
 	case PH_STOP_SYSCALL:
-	case PH_STOP_EXEC:
 	case PH_STOP_OTHER:
 		break;
 	}

@@ -42,6 +42,7 @@ void ph_tracer_free(struct ph_tracer *tracer)
 	ph_list_each(session, &tracer->sessions, struct ph_session, in_tracer)
 		ph_run_close(session);
 	ph_map_fini(&tracer->threads);
+	free(tracer->strays);
 	free(tracer);
 }
 

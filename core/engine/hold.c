@@ -2,9 +2,12 @@
 
 #include <errno.h>
 
+#include "engine/alone.h"
 #include "engine/arrival.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
+
+#define EXEC_PATIENCE_NS 10000000
 
 static bool is_meant(const struct ph_thread *thread, const struct ph_space *space, const struct ph_thread *but)
 {
@@ -12,16 +15,58 @@ static bool is_meant(const struct ph_thread *thread, const struct ph_space *spac
 	       (!space || thread->process->space == space);
 }
 
-static void wait_for(struct ph_thread *thread)
+static bool stands_in_exit_event(const struct ph_thread *thread)
 {
-	int status, r = ph_os_wait_one(thread->tid, &status);
+	return thread->state == PH_THREAD_STOPPED && ph_thread_has_pending(thread) &&
+	       ph_stop_decode(thread->status).kind == PH_STOP_EXITING;
+}
 
-	if (r < 0) {
-		/* ECHILD: a thread of a process that execs is gone without a word (ptrace(2), "execve under ptrace"). */
-		thread->state = PH_THREAD_EXITING;
+/* The process has a thread that stands in its exit event. let_go: each of them goes on to its end. */
+static bool has_exiting(struct ph_process *process, bool let_go)
+{
+	struct ph_thread *thread;
+	bool found = false;
+
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process) {
+		if (!stands_in_exit_event(thread))
+			continue;
+		found = true;
+		if (!let_go)
+			break;
+		ph_thread_take_pending(thread);
+		ph_alone_die(thread);
+	}
+	return found;
+}
+
+/*
+ * A thread that calls exec cannot be stopped until all others of its process have gone, those in their exit events
+ * included, and those whose ends nobody has read (ptrace(2), "execve under ptrace"). So whatever comes is read, and
+ * when nothing does, the ones in their exit events go on.
+ */
+static void take_status(struct ph_thread *awaited)
+{
+	struct ph_tracer *tracer = awaited->process->session->tracer;
+	bool exiting = has_exiting(awaited->process, false);
+	int status, tid = ph_os_wait_any(exiting ? ph_os_now() + EXEC_PATIENCE_NS : PH_WAIT_FOREVER, &status);
+	struct ph_thread *thread;
+
+	if (tid == -EINTR)
+		return;
+	if (tid == -ETIMEDOUT) {
+		has_exiting(awaited->process, true);
 		return;
 	}
-	if (ph_arrival_note(thread, status))
+	if (tid < 0) {
+		awaited->state = PH_THREAD_EXITING;
+		return;
+	}
+	thread = ph_tracer_find(tracer, tid);
+	if (!thread) {
+		ph_tracer_stray_add(tracer, tid, status);
+		return;
+	}
+	if (ph_arrival_note(thread, status) || thread->process->session != awaited->process->session)
 		ph_thread_set_pending(thread, status);
 	else
 		thread->held = true;
@@ -42,8 +87,8 @@ static void hold(struct ph_session *session, const struct ph_space *space, const
 					ph_os_interrupt(thread->tid);
 		ph_list_each(process, &session->processes, struct ph_process, in_session)
 			ph_list_each(thread, &process->threads, struct ph_thread, in_process)
-				if (is_meant(thread, space, but)) {
-					wait_for(thread);
+				while (is_meant(thread, space, but)) {
+					take_status(thread);
 					found = true;
 				}
 	} while (found);

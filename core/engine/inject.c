@@ -7,6 +7,7 @@
 
 #include "engine/alone.h"
 #include "engine/event.h"
+#include "engine/signal.h"
 #include "os/procfs.h"
 #include "os/ptrace.h"
 
@@ -44,6 +45,15 @@ static ph_addr find_syscall(struct ph_thread *thread)
 	return space->syscall_insn;
 }
 
+/* A signal that no mask holds back, such as SIGSTOP: it waits until the call is over. */
+static int put_off(struct ph_thread *thread)
+{
+	siginfo_t info;
+	int r = ph_os_siginfo_read(thread->tid, &info);
+
+	return r < 0 ? r : ph_signal_defer(thread, &info, ph_signal_arrive(thread, &info));
+}
+
 /* Past the instruction, whatever the thread is interrupted for on the way: signals are blocked, stops are left. */
 static int run_call(struct ph_thread *thread, ph_addr insn, bool *ret_regroup, struct ph_err *err)
 {
@@ -56,6 +66,8 @@ static int run_call(struct ph_thread *thread, ph_addr insn, bool *ret_regroup, s
 		stop = ph_stop_decode(status);
 		if (stop.kind == PH_STOP_GROUP)
 			*ret_regroup = true;
+		if (stop.kind == PH_STOP_SIGNAL && put_off(thread) >= 0)
+			continue;
 		if (stop.kind == PH_STOP_TRAP) {
 			r = ph_thread_regs_fetch(thread, err);
 			if (r < 0)
@@ -98,20 +110,21 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && 
 		 ph_os_sigmask_write(thread->tid, mask | ~PH_SYNCHRONOUS_SIGNALS) >= 0;
 	r = run_call(thread, insn, &regroup, err);
-	if (r < 0)
-		return r;
-	*ret = (int64_t)thread->view.regs.rax;
+	if (r >= 0)
+		*ret = (int64_t)thread->view.regs.rax;
+	if (thread->state != PH_THREAD_STOPPED)
+		return r < 0 ? r : ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
 	if (masked)
 		ph_os_sigmask_write(thread->tid, mask);
 	if (regroup)
 		ph_os_interrupt(thread->tid);
+	ph_signal_resend(thread);
 	/* As the kernel had them; what the script changed stays to be flushed when the thread goes on. */
-	r = ph_os_regs_write(thread->tid, &before);
-	if (r < 0)
-		return ph_err_set_in(err, r, "call in the target", thread->tid);
+	if (ph_os_regs_write(thread->tid, &before) < 0)
+		return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
 	thread->fetched = before;
 	thread->view.regs = wanted;
-	thread->view.dirty = 1;
+	thread->view.have = thread->view.dirty = 1;
 	thread->stop_signal = stop_signal;
-	return 0;
+	return r;
 }

@@ -84,19 +84,31 @@ void ph_let_go_process(struct ph_process *process)
 	ph_process_retire(process);
 }
 
-/* A thread that began to exit cannot be detached; its end has to be read, or it stays a zombie of ours. */
-static void see_off(struct ph_process *process)
+static void await_end(struct ph_thread *thread)
 {
-	struct ph_thread *thread;
 	int status;
 
+	if (!ph_thread_has_pending(thread))
+		ph_os_wait_one(thread->tid, &status);
+	ph_thread_retire(thread);
+}
+
+/*
+ * A thread that began to exit cannot be detached; its end has to be read, or it stays a zombie of ours and its parent
+ * never hears of it. That of the first thread comes when all others are gone: not while one of them lives on.
+ */
+static void see_off(struct ph_process *process)
+{
+	struct ph_thread *thread, *leader = NULL;
+
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process) {
-		if (thread->state != PH_THREAD_EXITING || thread->tid == process->pid)
-			continue;
-		if (!ph_thread_has_pending(thread))
-			ph_os_wait_one(thread->tid, &status);
-		ph_thread_retire(thread);
+		if (thread->tid == process->pid)
+			leader = thread;
+		else if (thread->state == PH_THREAD_EXITING)
+			await_end(thread);
 	}
+	if (leader && leader->state == PH_THREAD_EXITING && !ph_process_any_thread(process))
+		await_end(leader);
 }
 
 /* A parent in vfork is stopped only when its child has gone its way, which it does now that it is let go. */
@@ -134,8 +146,6 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	struct ph_thread *thread;
 
 	ph_hold_session(session);
-	if (stopped)
-		kill(session->target->pid, SIGSTOP);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 			if (thread->state == PH_THREAD_STOPPED)
@@ -143,6 +153,9 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	ph_breakpoints_retire(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		unmap_copies(process);
+	/* Only now: a thread that is to make a call for us must not stop on the way. */
+	if (stopped)
+		kill(session->target->pid, SIGSTOP);
 	/* Children before parents: a vfork parent stops only after its child has gone. */
 	for (struct ph_list *node = session->processes.prev; node != &session->processes;) {
 		struct ph_list *before = node->prev;
@@ -176,6 +189,7 @@ static void bury_read(struct ph_process *process)
 	}
 }
 
+/* Ends of others of the session are taken as they come: all of them were killed. */
 static void reap(struct ph_process *process)
 {
 	struct ph_tracer *tracer = process->session->tracer;
@@ -195,13 +209,15 @@ static void reap(struct ph_process *process)
 			continue;
 		}
 		stop = ph_stop_decode(status);
-		if (thread->process != process) {
-			if (ph_arrival_note(thread, status))
-				ph_thread_set_pending(thread, status);
+		if (thread->process->session != process->session) {
+			ph_arrival_note(thread, status);
+			ph_thread_set_pending(thread, status);
 		} else if (stop.kind == PH_STOP_EXITED || stop.kind == PH_STOP_KILLED) {
+			if (tid == thread->process->pid)
+				thread->process->reaped = true;
 			ph_thread_retire(thread);
-			process->reaped = tid == process->pid;
 		} else {
+			ph_arrival_note(thread, status);
 			ph_alone_die(thread);
 		}
 	}
@@ -209,19 +225,25 @@ static void reap(struct ph_process *process)
 	ph_process_retire(process);
 }
 
+static void end(struct ph_process *process)
+{
+	bury_read(process);
+	/* Once reaped, the number may be somebody else's. */
+	if (!process->reaped)
+		kill(process->pid, SIGKILL);
+}
+
 void ph_kill_session(struct ph_session *session)
 {
 	struct ph_process *process;
 
 	ph_breakpoints_retire(session);
-	ph_list_each(process, &session->processes, struct ph_process, in_session) {
-		bury_read(process);
-		/* Once reaped, the number may be somebody else's. */
-		if (!process->reaped)
-			kill(process->pid, SIGKILL);
-	}
-	ph_list_each(process, &session->processes, struct ph_process, in_session) {
-		ph_process_ref(process);
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		end(process);
+	/* Children that were born meanwhile join the list. */
+	while (!ph_list_is_empty(&session->processes)) {
+		process = ph_process_ref(PH_LIST_OF(session->processes.next, struct ph_process, in_session));
+		end(process);
 		reap(process);
 		ph_process_unref(process);
 	}

@@ -19,7 +19,7 @@ void ph_life_born(struct ph_thread *thread)
 
 	thread->newborn = false;
 	/* A copy of the memory, cleaned when it was introduced: nobody follows it, so it is on its own from here. */
-	if (process->silent && process->space->refs == 1) {
+	if (process->silent && ph_process_has_own_space(process)) {
 		ph_let_go_process(process);
 		return;
 	}
@@ -53,6 +53,18 @@ static void bury_others(struct ph_thread *survivor)
 			ph_thread_retire(thread);
 }
 
+/* Sites of the old program are forgotten, not taken out: by now their addresses mean the new one's memory. */
+static void set_space(struct ph_process *process, struct ph_space *space)
+{
+	bool was_own = ph_process_has_own_space(process);
+	struct ph_space *before = ph_space_ref(process->space);
+
+	ph_process_set_space(process, space);
+	if (was_own)
+		ph_breakpoints_leave(process->session, before);
+	ph_space_unref(before);
+}
+
 void ph_life_exec(struct ph_thread *thread)
 {
 	struct ph_process *process = thread->process;
@@ -72,9 +84,7 @@ void ph_life_exec(struct ph_thread *thread)
 			ph_resume_fail(session, r, &err);
 		return;
 	}
-	if (process->space->refs == 1)
-		ph_breakpoints_leave(session, process->space);
-	ph_process_set_space(process, space);
+	set_space(process, space);
 	if (process->silent) {
 		ph_let_go_process(process);
 		return;
@@ -136,7 +146,7 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 	ph_process_ref(process);
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 		ph_thread_retire(thread);
-	if (process->space->refs == 1)
+	if (ph_process_has_own_space(process))
 		ph_breakpoints_leave(session, process->space);
 	ph_process_retire(process);
 	if (process == session->target)

@@ -39,6 +39,16 @@ void ph_process_unref(struct ph_process *process)
 	free(process);
 }
 
+bool ph_process_has_own_space(const struct ph_process *process)
+{
+	struct ph_process *other;
+
+	ph_list_each(other, &process->session->processes, struct ph_process, in_session)
+		if (other != process && other->space == process->space)
+			return false;
+	return true;
+}
+
 void ph_process_set_space(struct ph_process *process, struct ph_space *space)
 {
 	ph_space_unref(process->space);

@@ -37,6 +37,9 @@ int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space
 /* After its end: out of its session, its space gone. */
 void ph_process_retire(struct ph_process *process);
 
+/* No other process of the session lives in its memory. */
+bool ph_process_has_own_space(const struct ph_process *process);
+
 /* The program was replaced. Takes the reference over. */
 void ph_process_set_space(struct ph_process *process, struct ph_space *space);
 

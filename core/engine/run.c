@@ -39,12 +39,11 @@ static int take_status(struct ph_session *session, int64_t deadline)
 		ph_tracer_stray_add(tracer, tid, status);
 		return 0;
 	}
-	if (thread->process->session == session) {
-		ph_arrival_note(thread, status);
+	ph_arrival_note(thread, status);
+	if (thread->process->session == session)
 		ph_dispatch(thread, status);
-	} else if (ph_arrival_note(thread, status)) {
+	else
 		ph_thread_set_pending(thread, status);
-	}
 	return 0;
 }
 

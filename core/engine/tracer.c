@@ -31,30 +31,44 @@ struct ph_thread *ph_tracer_find(const struct ph_tracer *tracer, pid_t tid)
 	return ph_map_find(&tracer->threads, (uint64_t)tid);
 }
 
+static struct ph_stray *stray_find(const struct ph_tracer *tracer, pid_t tid)
+{
+	for (size_t i = 0; i < tracer->n_strays; i++)
+		if (tracer->strays[i].tid == tid)
+			return &tracer->strays[i];
+	return NULL;
+}
+
 void ph_tracer_stray_add(struct ph_tracer *tracer, pid_t tid, int status)
 {
-	/* A thread that ended before it was introduced needs no introduction. */
+	struct ph_stray *stray = stray_find(tracer, tid);
+
+	if (stray) {
+		stray->status = status;
+		return;
+	}
+	/* The end of a thread that was never met, or that was let go when it had begun to exit. */
 	if (!WIFSTOPPED(status))
 		return;
-	if (tracer->n_strays == PH_STRAYS) {
-		/* The oldest was never claimed: its parent died with the clone event unread. */
-		for (unsigned int i = 1; i < PH_STRAYS; i++)
-			tracer->strays[i - 1] = tracer->strays[i];
-		tracer->n_strays--;
+	if (tracer->n_strays == tracer->room_strays) {
+		size_t room = tracer->room_strays ? tracer->room_strays * 2 : 16;
+		void *strays = reallocarray(tracer->strays, room, sizeof(*tracer->strays));
+
+		if (!strays)
+			return;
+		tracer->strays = strays;
+		tracer->room_strays = room;
 	}
-	tracer->strays[tracer->n_strays].tid = tid;
-	tracer->strays[tracer->n_strays].status = status;
-	tracer->n_strays++;
+	tracer->strays[tracer->n_strays++] = (struct ph_stray){ tid, status };
 }
 
 bool ph_tracer_stray_take(struct ph_tracer *tracer, pid_t tid, int *ret_status)
 {
-	for (unsigned int i = 0; i < tracer->n_strays; i++) {
-		if (tracer->strays[i].tid != tid)
-			continue;
-		*ret_status = tracer->strays[i].status;
-		tracer->strays[i] = tracer->strays[--tracer->n_strays];
-		return true;
-	}
-	return false;
+	struct ph_stray *stray = stray_find(tracer, tid);
+
+	if (!stray)
+		return false;
+	*ret_status = stray->status;
+	*stray = tracer->strays[--tracer->n_strays];
+	return true;
 }

@@ -11,7 +11,10 @@
 #include "base/map.h"
 #include "ptracehook.h"
 
-#define PH_STRAYS 64
+struct ph_stray {
+	pid_t tid;
+	int status;
+};
 
 struct ph_tracer {
 	struct ph_map threads;		/* tid: struct ph_thread */
@@ -21,13 +24,10 @@ struct ph_tracer {
 
 	/*
 	 * A new thread's first stop may be reported before its parent's clone event. The kernel reports each stop
-	 * once, so it is kept here until the parent tells whose child that is.
+	 * once, so the last one is kept here until the parent tells whose child that is.
 	 */
-	struct {
-		pid_t tid;
-		int status;
-	} strays[PH_STRAYS];
-	unsigned int n_strays;
+	struct ph_stray *strays;	/* owned */
+	size_t n_strays, room_strays;
 };
 
 struct ph_thread *ph_tracer_find(const struct ph_tracer *tracer, pid_t tid);

@@ -120,6 +120,21 @@ int ph_os_tasks_each(pid_t pid, int (*fn)(pid_t tid, void *user), void *user)
 	return r;
 }
 
+int ph_os_children_each(pid_t pid, pid_t tid, int (*fn)(pid_t child, void *user), void *user)
+{
+	char path[64], *text, *save = NULL;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, tid);
+	r = read_whole(path, &text, NULL);
+	if (r < 0)
+		return r;
+	for (char *word = strtok_r(text, " ", &save); word && r == 0; word = strtok_r(NULL, " ", &save))
+		r = fn((pid_t)strtol(word, NULL, 10), user);
+	free(text);
+	return r;
+}
+
 int ph_os_exe_read(pid_t pid, char *buf, size_t len)
 {
 	char path[64];

@@ -28,6 +28,9 @@ int ph_os_status_read(pid_t pid, struct ph_os_status *ret);
 /* Calls fn for each thread that /proc/PID/task lists; stops at its first nonzero answer and returns it. */
 int ph_os_tasks_each(pid_t pid, int (*fn)(pid_t tid, void *user), void *user);
 
+/* The same for the children of one thread. -ENOENT: a kernel without CONFIG_PROC_CHILDREN, or the thread is gone. */
+int ph_os_children_each(pid_t pid, pid_t tid, int (*fn)(pid_t child, void *user), void *user);
+
 /* The path of the program, as the kernel knows it (" (deleted)" included); length or -errno. */
 int ph_os_exe_read(pid_t pid, char *buf, size_t len);
 

@@ -6,7 +6,9 @@ local number = require "ptracehook.number"
 
 local M = {}
 
-local options_known = { mode = true, name = true, once = true, enabled = true, thread = true, pending = true, when = true }
+local options_known = {
+	mode = true, name = true, once = true, enabled = true, thread = true, pending = true, when = true,
+}
 
 local function check_where(where)
 	if type(where) ~= "string" then

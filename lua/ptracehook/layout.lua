@@ -10,7 +10,7 @@ local number = require "ptracehook.number"
 local M = {}
 
 local band, rshift = bit.band, bit.rshift
-local cast, typeinfo = ffi.cast, ffi.typeinfo
+local cast, sizeof, typeof, typeinfo = ffi.cast, ffi.sizeof, ffi.typeof, ffi.typeinfo
 
 local kinds = {
 	[0] = "number", [1] = "struct", [2] = "pointer", [3] = "array", [5] = "enum", [7] = "typedef", [8] = "attribute",
@@ -31,20 +31,44 @@ local function resolve(id)
 	return info, kind, id
 end
 
--- The ctype of a C type's name or an ffi.typeof, which must have a size.
-function M.ctype(what, ctype)
+-- What a text means, once it is known: LuaJIT has room for 65536 types, and makes a new one for every unnamed struct
+-- that it reads.
+local by_text = {}
+
+local function parse(what, ctype)
 	if type(ctype) ~= "string" and type(ctype) ~= "cdata" or number.is_wide(ctype) then
 		check.fail("%s: C type expected (a name or an ffi.typeof), got %s", what, number.show(ctype))
 	end
-	local ok, result = pcall(ffi.typeof, ctype)
+	local ok, result = pcall(typeof, ctype)
 	if not ok then
 		check.fail("%s: %s", what, (tostring(result):gsub("^[^%s]-:%d+: ", "")))
 	end
-	local known, size = pcall(ffi.sizeof, result)
+	local known, size = pcall(sizeof, result)
 	if not known or not size or size == 0 or band(typeinfo(tonumber(result)).info, 0xf0800000) == 0x20800000 then
 		check.fail("%s: %s has no size of its own", what, tostring(result))
 	end
-	return result, size
+	return result
+end
+
+-- The ctype of a C type's name or an ffi.typeof, which must have a size, and that size.
+function M.ctype(what, ctype)
+	local result = by_text[ctype]
+	if not result then
+		result = parse(what, ctype)
+		if type(ctype) == "string" then
+			by_text[ctype] = result
+		end
+	end
+	return result, sizeof(result)
+end
+
+local arrays = {} -- by type id
+
+-- ctype[?]
+function M.array_of(ctype)
+	local id = tonumber(ctype)
+	arrays[id] = arrays[id] or typeof("$[?]", ctype)
+	return arrays[id]
 end
 
 -- True for what ffi.new makes an object of, with a place in our memory; a number, a pointer or an enum is a value.
@@ -56,7 +80,7 @@ end
 -- LuaJIT keeps a double in eight bytes as it is, and takes negative NaNs with other bits than its own for values of
 -- other kinds: a bad string, say, that crashes the collector. So those become its own in every copy.
 
-local u8_p, u32_p = ffi.typeof "uint8_t *", ffi.typeof "uint32_t *"
+local u8_p, u32_p = typeof "uint8_t *", typeof "uint32_t *"
 
 local function scrub_f64(p)
 	local words = cast(u32_p, p)

@@ -8,14 +8,15 @@ local number = require "ptracehook.number"
 
 local M = {}
 
-local u8_p = ffi.typeof "uint8_t *"
+local cast, copy, new, sizeof, str, typeof = ffi.cast, ffi.copy, ffi.new, ffi.sizeof, ffi.string, ffi.typeof
+local u8_p = typeof "uint8_t *"
 local MOST = 2 ^ 31 - 2 ^ 16 -- the largest object that LuaJIT makes
 
 -- n objects of ctype from the target, in an array of ours.
 local function copy_in(mem, ctype, size, addr, n)
 	local bytes = mem.read(addr, size * n)
-	local box = ffi.new(ffi.typeof("$[?]", ctype), n)
-	ffi.copy(ffi.cast(u8_p, box), bytes, #bytes)
+	local box = new(layout.array_of(ctype), n)
+	copy(cast(u8_p, box), bytes, #bytes)
 	layout.scrub(ctype, box, size, n)
 	return box
 end
@@ -30,8 +31,8 @@ local function add_objects(mem)
 			return box[0]
 		end
 		-- box[0] is only a reference into the box.
-		local object = ffi.new(ctype)
-		ffi.copy(ffi.cast(u8_p, object), ffi.cast(u8_p, box), size)
+		local object = new(ctype)
+		copy(cast(u8_p, object), cast(u8_p, box), size)
 		return object
 	end
 
@@ -50,12 +51,12 @@ local function add_objects(mem)
 		if type(object) ~= "cdata" or tostring(object):find "^ctype<" then
 			check.fail("mem.put: cdata expected, got %s", number.show(object))
 		end
-		local size, ctype = ffi.sizeof(object), ffi.typeof(object)
+		local size, ctype = sizeof(object), typeof(object)
 		-- A number or a pointer is no place in our memory; a boxed copy of it is.
 		if not layout.is_aggregate(ctype) then
-			object = ffi.new(ffi.typeof("$[1]", ctype), object)
+			object = new(layout.array_of(ctype), 1, object)
 		end
-		mem.write(addr, ffi.string(ffi.cast(u8_p, object), size))
+		mem.write(addr, str(cast(u8_p, object), size))
 	end
 end
 

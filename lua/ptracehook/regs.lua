@@ -193,12 +193,14 @@ end
 
 local function set_careful(target, name, value)
 	local row, view = careful[name], view_of(target)
-	local before, dirty = view.u64[row.at], view.dirty
+	local before = view.u64[row.at]
 	view.u64[row.at] = check.call(fit, value, row.bits, "regs." .. name, HERE)
 	view.dirty = 1
 	local ok, why = pcall(core.flush, target)
 	if not ok then
-		view.u64[row.at], view.dirty = before, dirty
+		-- The kernel took those in front of it; once more, so that the engine knows.
+		view.u64[row.at] = before
+		core.flush(target)
 		if type(why) == "table" and why.name == "EIO" then
 			check.fail("regs.%s: the kernel refuses %s", name, number.hex(value))
 		end

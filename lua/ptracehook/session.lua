@@ -148,11 +148,12 @@ end
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
 	bp = breakpoint.add, bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill, threads = threads,
-	sym = sym, find_sym = find_sym, hexdump = hexdump,
+	sym = sym, find_sym = find_sym, hexdump = hexdump, stats = methods.stats,
 }
 
 local function current()
-	return core.current() or core.raise "there is no target: name a program or -p PID on the command line, or call spawn or attach first"
+	return core.current()
+		or check.fail "there is no target: name a program or -p PID on the command line, or call spawn or attach first"
 end
 
 for name, fn in pairs(shared) do

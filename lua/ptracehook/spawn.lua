@@ -27,7 +27,9 @@ local options_known = {
 }
 
 -- bits/resource.h on x86_64
-local resources = { cpu = 0, fsize = 1, data = 2, stack = 3, core = 4, rss = 5, nproc = 6, nofile = 7, memlock = 8, as = 9 }
+local resources = {
+	cpu = 0, fsize = 1, data = 2, stack = 3, core = 4, rss = 5, nproc = 6, nofile = 7, memlock = 8, as = 9,
+}
 
 local function is_word(value)
 	return type(value) == "string" or type(value) == "number" or number.is_wide(value)
@@ -123,13 +125,14 @@ local function close_all(fds)
 end
 
 local function open_streams(options)
-	local fds, why = {}, nil
+	local fds = {}
 	for i, name in ipairs { "stdin", "stdout", "stderr" } do
-		fds[i - 1], why = open_stream(name, options[name])
-		if not fds[i - 1] then
+		local fd, why = open_stream(name, options[name])
+		if not fd then
 			close_all(fds)
 			check.fail("%s", why)
 		end
+		fds[i - 1] = fd
 	end
 	return fds
 end

@@ -22,7 +22,7 @@ test_a_c_program_builds_by_pkg_config_and_hooks() {
 	run ./client "$TARGETS/calc_pie"
 	expect_status 0
 	expect_stdout $'calc(1, 2) = 42\ncalc(4, 5) = 42'
-	expect_stderr $'calc(1, 2)\ncalc(4, 5)\n2 hits, reason 1, code 0'
+	expect_stderr $'calc(1, 2)\ncalc(4, 5)\nexited: 1, code 0'
 	run ./client "$PWD/no-such-program"
 	expect_status 1
 	expect_complaint 'client: .*no-such-program'

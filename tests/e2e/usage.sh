@@ -218,6 +218,21 @@ test_attached_the_chunk_runs_while_the_target_is_stopped() {
 	expect_unharmed
 }
 
+test_verbose_tells_what_becomes_of_the_target() {
+	run "$PTRACEHOOK" -v -e 'print(process.pid)' -- "$TARGETS/exits" code 7
+	expect_status 7
+	expect_stderr "ptracehook: process $(cat stdout) spawned
+ptracehook: process $(cat stdout) ended with status 7"
+	run "$PTRACEHOOK" -v -e 'print(process.pid)' -- "$TARGETS/exits" segv
+	expect_stderr_like "^ptracehook: process $(cat stdout) was killed by SIGSEGV$"
+	run "$PTRACEHOOK" -v -e 'print(process.pid) bp("calc", STOP)' -- "$TARGETS/calc_pie"
+	expect_stderr_like "^ptracehook: process $(cat stdout) is killed by us$"
+	start_target sleeper
+	run "$PTRACEHOOK" -v -p "$target" -e 'detach()'
+	expect_stderr "ptracehook: process $target attached
+ptracehook: process $target is let go"
+}
+
 test_no_target_is_needed() {
 	run "$PTRACEHOOK" -e 'print(6 * 7)'
 	expect_status 0

@@ -114,6 +114,7 @@ tracer_of() { awk '$1 == "TracerPid:" { print $2 }' "/proc/$1/status"; }
 # The program's code in memory equals its file: nothing of ours was left in it.
 expect_text_intact() {
 	local pid=$1
+	is_alive "$pid" || fail "process $pid is gone"
 	python3 "$TOP/tests/lib/text.py" "$pid" || fail "the text of process $pid differs from its file"
 }
 

@@ -865,15 +865,25 @@ describe("install", function()
 			return
 		end
 		local util = require "jit.util"
-		jit.flush()
-		local x, n = u64(-5), 0
-		for i = 1, HOT do
-			if x == -5 and x ~= i and tostring(x) ~= "" and x + -1 ~= 0 and x / 3 ~= 0 and x < MINUS_1 then
-				n = n + 1
+		local function hot()
+			local x, n = u64(-5), 0
+			for i = 1, HOT do
+				if x == -5 and x ~= i and tostring(x) ~= "" and x + -1 ~= 0 and x / 3 ~= 0 and x < MINUS_1 then
+					n = n + 1
+				end
+			end
+			return n
+		end
+		-- A trace needs memory near LuaJIT's own code, which address randomisation may deny it for a while.
+		local compiled = false
+		for _ = 1, 20 do
+			jit.flush()
+			assert.equal(HOT, hot())
+			for trace = 1, 8 do
+				compiled = compiled or util.traceinfo(trace) ~= nil
 			end
 		end
-		assert.equal(HOT, n)
-		assert.is_truthy(util.traceinfo(1))
+		assert.is_true(compiled)
 	end)
 end)
 

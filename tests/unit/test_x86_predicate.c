@@ -102,7 +102,8 @@ static void knows_registers_flags_and_numbers(void **state)
 		"r8 == 0xABCDEF0123456789", "r8d == 0x23456789", "r8w == 0x6789", "r8b == 0x89",
 		"sp == rsp and pc == rip", "sp == 0x7ffffff0", "cs == 0x33", "orig_rax == 18446744073709551615",
 		"fs_base == 0x7f0000000000", "ebx == 0xffffffff", "rflags == 0x8c5",
-		"cf == 1 and pf == 1 and zf == 1 and sf == 1 and of == 1", "af == 0 and tf == 0 and df == 0 and if == 0",
+		"cf == 1 and pf == 1 and zf == 1 and sf == 1 and of == 1",
+		"af == 0 and tf == 0 and df == 0 and if == 0",
 		"zf", "rdi", "1", "not 0", "rdi==5", " rdi\t==\n5 ", "0X1f == 31", "010 == 10", "0xFf==255",
 		"18446744073709551615 == 0xffffffffffffffff", "- 5 == -5", "-9223372036854775808 == 0x8000000000000000",
 	};
@@ -151,7 +152,8 @@ static void precedence_is_lua_s(void **state)
 		"1 or 1 and 0", "(1 or 1) and 0 == 0 or 1", "1 == 1 and 2 == 2", "0 == 1 or 2 == 2",
 		"4 | 1 == 5", "rdi & 1 == 1", "1 | 6 ^ 2 == 5", "(1 | 6) ^ 2 == 5", "7 | 1 ^ 1 == 7",
 		"1 ^ 3 & 2 == 3", "8 & 1 << 3 == 8", "1 << 2 + 1 == 8", "1 + 2 * 3 == 7", "(1 + 2) * 3 == 9",
-		"10 - 3 - 2 == 5", "10 - (3 - 2) == 9", "1 << 2 << 3 == 32", "256 >> 2 >> 1 == 32", "64 >> 2 << 1 == 32",
+		"10 - 3 - 2 == 5", "10 - (3 - 2) == 9", "1 << 2 << 3 == 32", "256 >> 2 >> 1 == 32",
+		"64 >> 2 << 1 == 32",
 		"2 * -3 == -6", "-2 * -3 == 6", "-rdi + 6 == 1", "~rdi & 7 == 2", "not 1 == 0", "not (1 == 0)",
 		"not 0 + 1 == 2", "-1 + 2 == 1", "~1 + 2 == 0", "not rdi == 5 or 1", "1 - -1 == 2", "1 --1 == 2",
 		"rdi -1 == 4", "0 or not 0", "not 0 and not 0",
@@ -170,7 +172,8 @@ static void comparisons_are_signed_when_a_side_is(void **state)
 	static const char *const yes[] = {
 		"rbx > 5", "rbx >= rdi", "5 < rbx", "0 - 1 > 0",		/* unsigned */
 		"-1 < 0", "-1 < rdi", "rdi > -1", "rbx < 1 + i8[rsi] + 200", "rbx <= -1", "rbx >= -1", "0 >= -1",
-		"i8[rsi] < 0", "u8[rsi] > 0", "0 > i32[rsi + 12]", "i32[rsi + 12] == -5", "i64[rbp] < 0", "u64[rbp] > 0",
+		"i8[rsi] < 0", "u8[rsi] > 0", "0 > i32[rsi + 12]", "i32[rsi + 12] == -5", "i64[rbp] < 0",
+		"u64[rbp] > 0",
 		/* it goes through arithmetic, from either side */
 		"i32[rsi + 12] + 1 < 0", "1 + i32[rsi + 12] < 0", "rdi - 6 > 5", "rdi + -6 < 5", "i8[rsi] * 2 < 0",
 		"i8[rsi] & rbx < 0", "i8[rsi] | rdi < 0", "rdi ^ i8[rsi] < 0", "-i32[rsi + 8] < 0", "~i32[rsi + 8] < 0",
@@ -178,7 +181,8 @@ static void comparisons_are_signed_when_a_side_is(void **state)
 		/* of a shift, the left side's; >> fills with zeros */
 		"-1 << 1 < 0", "rbx << i32[rsi + 8] > 0", "1 << 63 > 0", "-1 >> 1 > 0",
 		/* ends at a read's address, at a comparison and at not */
-		"u64[rbp + -0] > 0", "rbx > u8[rsi + -0]", "(-1 < 0) - 2 > 0", "not -1 - 1 > 0", "-(1) > 0", "0 - 5 > 0",
+		"u64[rbp + -0] > 0", "rbx > u8[rsi + -0]", "(-1 < 0) - 2 > 0", "not -1 - 1 > 0", "-(1) > 0",
+		"0 - 5 > 0",
 		"(-1 < 0) < rbx",
 		/* == is of all bits */
 		"rbx == -1", "edx ~= -1", "edx == 0xffffffff", "i32[rsi + 12] ~= 0xfffffffb",
@@ -224,7 +228,8 @@ static void reads_memory_of_every_width(void **state)
 static void a_fault_anywhere_makes_the_whole_false(void **state)
 {
 	static const char *const rows[] = {
-		"u8[0]", "not u8[0]", "u8[0] == 0", "u8[0] ~= 0", "u8[0] or 1", "not (u8[0] == 1)", "1 == 1 and u8[0] or 1",
+		"u8[0]", "not u8[0]", "u8[0] == 0", "u8[0] ~= 0", "u8[0] or 1", "not (u8[0] == 1)",
+		"1 == 1 and u8[0] or 1",
 		"u64[0x7019]", "u16[0x701f] or 1", "u8[0x7020] or 1", "u8[u8[0]] or 1", "i32[-1] or 1", "not i64[rbx]",
 		"(0 or u8[0]) or 1", "0 * u8[0] == 0",
 	};
@@ -331,8 +336,10 @@ static void errors_say_where_and_what_was_expected(void **state)
 		{ "0x", "column 1: expected a decimal or 0x number, found '0x'" },
 		{ "0xg", "column 1: expected a decimal or 0x number, found '0xg'" },
 		{ "1ULL", "column 1: expected a decimal or 0x number, found '1ULL'" },
-		{ "18446744073709551616", "column 1: expected a number of at most 64 bits, found '18446744073709551616'" },
-		{ "0x10000000000000000", "column 1: expected a number of at most 64 bits, found '0x10000000000000000'" },
+		{ "18446744073709551616",
+		  "column 1: expected a number of at most 64 bits, found '18446744073709551616'" },
+		{ "0x10000000000000000",
+		  "column 1: expected a number of at most 64 bits, found '0x10000000000000000'" },
 		{ "-9223372036854775809",
 		  "column 2: expected a number of at most 2^63 behind '-', found '9223372036854775809'" },
 	};

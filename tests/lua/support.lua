@@ -1,0 +1,153 @@
+-- support - what the specs that drive targets share.
+--
+-- support.spawn{"calc_pie", "1", "2", …} is spawn{} of a test target, its output kept: output(session) reads it.
+-- support.close(), for after_each, ends every session that a test left open.
+
+local M = {}
+
+local targets = os.getenv "TARGETS" or "build/targets"
+local folder = os.getenv "TMPDIR" or "/tmp"
+
+local opened, outputs = {}, setmetatable({}, { __mode = "k" })
+local count = 0
+
+function M.target(name)
+	return targets .. "/" .. name
+end
+
+-- A name for a file that does not exist yet; close() removes it.
+local files = {}
+function M.temporary()
+	count = count + 1
+	local path = ("%s/ptracehook-spec.%d.%d"):format(folder, M.own_pid(), count)
+	files[#files + 1] = path
+	return path
+end
+
+function M.read(path)
+	local file = assert(io.open(path, "rb"))
+	local text = file:read "*a"
+	file:close()
+	return text
+end
+
+function M.write(path, text)
+	local file = assert(io.open(path, "wb"))
+	file:write(text)
+	file:close()
+	return path
+end
+
+function M.own_pid()
+	return tonumber(M.read "/proc/self/stat":match "^%d+")
+end
+
+function M.spawn(options)
+	options[1] = M.target(options[1])
+	local path
+	if not options.stdout then
+		path = M.temporary()
+		options.stdout = { file = path }
+	end
+	local s = spawn(options)
+	opened[#opened + 1] = s
+	outputs[s] = path
+	return s
+end
+
+function M.attach(pid, ...)
+	local s = attach(pid, ...)
+	opened[#opened + 1] = s
+	return s
+end
+
+function M.output(s)
+	return M.read(outputs[s])
+end
+
+function M.close()
+	for _, s in ipairs(opened) do
+		if not s.ended then
+			s:close()
+		end
+	end
+	for _, path in ipairs(files) do
+		os.remove(path)
+	end
+	opened, files = {}, {}
+	policy { errors = "end" }
+end
+
+-- fn must raise, at a line of a spec's, and say all of `parts`. Gives the error as it was raised.
+function M.raises(fn, ...)
+	local ok, e = pcall(fn)
+	local text = tostring(e)
+	assert(not ok, "no error")
+	assert(text:find "^[^:\n]*_spec%.lua:%d+: ", "not at a line of the spec: " .. text)
+	for _, part in ipairs { ... } do
+		assert(text:find(part, 1, true), text .. "\nshould have: " .. part)
+	end
+	return e
+end
+
+-- Regions of the mem target, by name, standing in mem_here().
+function M.regions(s)
+	s:bp("mem_here", STOP)
+	assert(s:run().kind == "stop")
+	local at = {}
+	for name, address in M.output(s):gmatch "(%S+) 0x(%x+)\n" do
+		at[name] = assert(loadstring("return 0x" .. address .. "ULL"))()
+	end
+	return at
+end
+
+-- The kernel's word on a process: a field of /proc/PID/status, or nil when there is no such process.
+function M.status(pid, field)
+	local file = io.open(("/proc/%s/status"):format(pid))
+	if not file then
+		return nil
+	end
+	local value = file:read "*a":match("\n" .. field .. ":%s*([^\n]*)")
+	file:close()
+	return value
+end
+
+-- Until the process has run to its end: it may stay a zombie for whoever is its parent.
+function M.await_end(pid)
+	for _ = 1, 1000 do
+		local state = M.status(pid, "State")
+		if not state or state:find "^[ZX]" then
+			return
+		end
+		os.execute "sleep 0.01"
+	end
+	error("process " .. pid .. " does not end")
+end
+
+function M.open_descriptors()
+	local list = io.popen "ls /proc/$PPID/fd"
+	local n = select(2, list:read "*a":gsub("\n", ""))
+	list:close()
+	return n - 1 -- the pipe to ls
+end
+
+-- A target that runs by itself, started by a shell, and not by us: its pid, once it has said "ready".
+function M.start(name, ...)
+	local out, words = M.temporary(), {}
+	for i, word in ipairs { ... } do
+		words[i] = ("'%s'"):format(word)
+	end
+	os.execute(("'%s' %s >'%s' 2>&1 </dev/null &"):format(M.target(name), table.concat(words, " "), out))
+	local pid
+	for _ = 1, 500 do
+		local text = M.read(out)
+		pid = text:find "ready" and tonumber(text:match "pid (%d+)")
+		if pid then
+			break
+		end
+		os.execute "sleep 0.01"
+	end
+	return assert(pid, "did not start"), out
+end
+
+return M
