@@ -325,8 +325,8 @@ static int run(const struct arguments *args, struct ph_session *target, const ch
 		ph_bind_set_current(target);
 		good = ph_script_call("drive");
 	}
-	if (ph_bind.interrupted)
-		return STATUS_SIGNAL + ph_bind.interrupted;
+	if (ph_bind.interrupted && (ph_bind.interrupted != SIGPIPE || good))
+		return ph_bind_interrupt_status();
 	if (!good) {
 		ph_bind_report("");
 		return STATUS_SCRIPT;

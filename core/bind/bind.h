@@ -35,6 +35,7 @@ struct ph_bind {
 	bool report_errors;		/* policy{errors = "report"} */
 	bool hook_failed;		/* since somebody last looked */
 	bool quiet, verbose;
+	volatile sig_atomic_t flushing;	/* we see ourselves whether standard output takes it */
 	bool own_stdout;		/* -o: nobody shares what scripts print */
 	sigset_t ignored, blocked;	/* as our caller left them, for spawned programs */
 };
@@ -76,6 +77,7 @@ bool ph_bind_flush(void);
 
 /* interrupt.c: SIGINT, SIGTERM and SIGHUP end scripts, softly at first. */
 void ph_bind_interrupt_install(void);
+int ph_bind_interrupt_status(void);	/* of the process that was interrupted */
 
 /* Ends everything from wherever we are, and the process. */
 void ph_bind_exit(int status) __attribute__((noreturn));
@@ -142,6 +144,12 @@ struct ph_session *ph_bind_check_session(lua_State *L, int index);
 /* What the globals act on, and what regs and mem mean, from here on. */
 void ph_bind_set_current(struct ph_session *session);
 void ph_bind_set_now(struct ph_thread *thread);
+
+/* Nothing of it is left to look at: as scripts see it, from its exit event on. */
+static inline bool ph_bind_has_ended(const struct ph_thread *thread)
+{
+	return thread->state == PH_THREAD_ENDED || thread->state == PH_THREAD_EXITING;
+}
 
 /* Session, Thread, Process or nil at index: the thread that it means; raises when there is none. */
 struct ph_thread *ph_bind_check_target(lua_State *L, int index);

@@ -66,13 +66,16 @@ static int l_bp(lua_State *L)
 
 static int tell_pending(struct ph_breakpoint *breakpoint, void *user)
 {
+	char address[32];
+
 	(void)user;
-	if (!breakpoint->where || breakpoint->n_original || breakpoint->removed || breakpoint->told)
+	if (breakpoint->n_original || breakpoint->removed || breakpoint->told)
 		return 0;
 	breakpoint->told = true;
+	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)breakpoint->address);
 	fflush(stdout);
 	fprintf(stderr, "ptracehook: breakpoint %u: '%s' never appeared in the target%s%s%s\n", breakpoint->id,
-		breakpoint->where, *breakpoint->nearest ? "; did you mean '" : "", breakpoint->nearest,
+		breakpoint->where ? breakpoint->where : address, *breakpoint->nearest ? "; did you mean '" : "", breakpoint->nearest,
 		*breakpoint->nearest ? "'?" : "");
 	return 0;
 }

@@ -69,6 +69,9 @@ void ph_bind_report(const char *prefix)
 	const char *message = "(no message)";
 	int top = lua_gettop(L);
 
+	/* What ended the script is not to end the telling of it. */
+	if (ph_bind.interrupted)
+		lua_sethook(L, NULL, 0, 0);
 	fflush(stdout);
 	lua_pushcfunction(L, l_message);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
@@ -91,8 +94,14 @@ void ph_bind_keep_error(lua_State *L)
 bool ph_bind_flush(void)
 {
 	lua_State *L = ph_bind.L;
+	bool good;
 
-	if (ph_bind.own_stdout || __fpending(stdout) == 0 || fflush(stdout) == 0)
+	if (ph_bind.own_stdout || __fpending(stdout) == 0)
+		return true;
+	ph_bind.flushing = 1;
+	good = fflush(stdout) == 0;
+	ph_bind.flushing = 0;
+	if (good)
 		return true;
 	/* What nobody takes stays in the buffer and would fail again for ever. */
 	lua_pushfstring(L, "cannot write standard output: %s", strerror(errno));

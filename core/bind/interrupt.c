@@ -1,3 +1,5 @@
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,15 +21,17 @@
 #define TICK_US 20000
 #define PATIENCE 15
 
+#define NOBODY_READS "cannot write standard output: Broken pipe"
+
 static volatile sig_atomic_t ticks;
 
 static void raise_interrupted(lua_State *L, lua_Debug *ar)
 {
 	(void)ar;
-	luaL_error(L, "interrupted");
+	luaL_error(L, ph_bind.interrupted == SIGPIPE ? NOBODY_READS : "interrupted");
 }
 
-static void on_signal(int sig)
+static void interrupt(int sig)
 {
 	struct itimerval often = { { 0, TICK_US }, { 0, TICK_US } };
 
@@ -39,27 +43,63 @@ static void on_signal(int sig)
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
+static void on_signal(int sig)
+{
+	interrupt(sig);
+}
+
+/*
+ * A script that prints where nobody reads is ended, as SIGPIPE ends lua(1); but with its targets let go or ended. A
+ * compiled loop does not even look at what io.write returns. Other pipes of its own are the script's business.
+ */
+static void on_pipe(int sig)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+	int saved = errno;
+
+	if (!ph_bind.interrupted && !ph_bind.own_stdout && !ph_bind.flushing && poll(&out, 1, 0) == 1 && (out.revents & POLLERR))
+		interrupt(sig);
+	errno = saved;
+}
+
+static void say(const char *text)
+{
+	size_t len = strlen(text);
+
+	/* Nothing is left to do about a standard error that is broken too. */
+	if (write(STDERR_FILENO, text, len) != (ssize_t)len)
+		ticks = PATIENCE;
+}
+
 static void on_tick(int sig)
 {
-	static const char said[] = "ptracehook: interrupted: the script did not end by itself\n";
-
 	(void)sig;
 	if (!ph_bind.interrupted || ++ticks < PATIENCE || ph_bind.busy)
 		return;
-	if (write(STDERR_FILENO, said, sizeof(said) - 1) < 0)
-		_exit(1);
+	if (ph_bind.interrupted == SIGPIPE)
+		say("ptracehook: " NOBODY_READS "\n");
+	else
+		say("ptracehook: interrupted: the script did not end by itself\n");
 	ph_tracer_abandon(ph_bind.tracer);
-	_exit(128 + ph_bind.interrupted);
+	_exit(ph_bind_interrupt_status());
+}
+
+int ph_bind_interrupt_status(void)
+{
+	return ph_bind.interrupted == SIGPIPE ? 1 : 128 + ph_bind.interrupted;
 }
 
 void ph_bind_interrupt_install(void)
 {
 	struct sigaction soft = { .sa_handler = on_signal }, tick = { .sa_handler = on_tick }, before;
+	struct sigaction broken = { .sa_handler = on_pipe };
 	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 
 	sigfillset(&soft.sa_mask);
 	sigfillset(&tick.sa_mask);
 	sigaction(SIGALRM, &tick, NULL);
+	broken.sa_mask = soft.sa_mask;
+	sigaction(SIGPIPE, &broken, NULL);
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		sigaction(ends[i], NULL, &before);
 		/* nohup(1) means it; a shell that starts us in the background ignores SIGINT without being asked. */

@@ -20,7 +20,7 @@ static struct ph_thread *check_alive(lua_State *L)
 {
 	struct ph_thread *thread = ph_bind_check_target(L, TARGET);
 
-	if (thread->state == PH_THREAD_ENDED)
+	if (ph_bind_has_ended(thread))
 		ph_bind_argument_error(L, "mem: thread %d has ended", thread->tid);
 	return thread;
 }

@@ -26,7 +26,7 @@ struct ph_thread *ph_bind_check_target(lua_State *L, int index)
 	if (lua_isnoneornil(L, index)) {
 		session = ph_bind_check_session(L, 0);
 		thread = ph_bind.now_thread ? ph_bind.now_thread : ph_session_thread(session);
-		if (thread && thread->state == PH_THREAD_ENDED && ph_session_thread(session))
+		if (thread && ph_bind_has_ended(thread) && ph_session_thread(session))
 			thread = ph_session_thread(session);
 	} else if ((thread = ph_bind_test(L, index, "Thread"))) {
 		session = ph_process_session(ph_thread_process(thread));

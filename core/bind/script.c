@@ -3,9 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
+
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISDIR(st.st_mode) && access(path, R_OK) == 0;
+}
 
 static char *readable(const char *folder, const char *name)
 {
@@ -15,7 +23,7 @@ static char *readable(const char *folder, const char *name)
 	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
 		if (asprintf(&path, "%s%s%s%s", folder, *folder ? "/" : "", name, endings[i]) < 0)
 			return NULL;
-		if (access(path, R_OK) == 0)
+		if (*name && is_file(path))
 			return path;
 		free(path);
 	}

@@ -44,6 +44,13 @@ static void see_thread(struct ph_session *session)
 		ph_bind_set_now(ph_session_thread(session));
 }
 
+/* Inside its own hook it ends later. */
+static void see_end(struct ph_session *session)
+{
+	if (ph_session_has_ended(session))
+		see_thread(session);
+}
+
 /* The newly opened session: kept open, current, pushed. */
 static int push_opened(lua_State *L, struct ph_session *session)
 {
@@ -64,6 +71,7 @@ static int push_opened(lua_State *L, struct ph_session *session)
 	lua_rawset(L, -4);
 	lua_remove(L, -2);
 	ph_bind_set_current(session);
+	ph_bind.event_process = NULL;
 	see_thread(session);
 	return 1;
 }
@@ -258,6 +266,7 @@ static int l_detach(lua_State *L)	/* session:detach(stopped) */
 	ph_bind_enter();
 	r = ph_session_detach(session, stopped, &err);
 	ph_bind_leave();
+	see_end(session);
 	if (r < 0)
 		ph_bind_raise(L, &err);
 	return 0;
@@ -275,6 +284,7 @@ static int l_kill(lua_State *L)
 	ph_bind_enter();
 	r = ph_session_kill(session, &err);
 	ph_bind_leave();
+	see_end(session);
 	ph_bind.L = before;
 	if (r < 0)
 		ph_bind_raise(L, &err);
@@ -288,12 +298,13 @@ static int l_kill(lua_State *L)
 
 static int l_close(lua_State *L)
 {
-	struct ph_session *session = ph_bind_check_session(L, 1);
+	struct ph_session *session = ph_bind_check(L, 1, SESSION);
 
 	ph_bind_tell_pending(session);
 	ph_bind_enter();
 	ph_session_close(session);
 	ph_bind_leave();
+	see_end(session);
 	return 0;
 }
 
@@ -308,7 +319,7 @@ static int add_process(struct ph_process *process, void *user)
 
 static int l_processes(lua_State *L)
 {
-	struct ph_session *session = ph_bind_check_session(L, 1);
+	struct ph_session *session = ph_bind_check(L, 1, SESSION);
 
 	lua_newtable(L);
 	ph_session_each_process(session, add_process, L);

@@ -183,6 +183,11 @@ void ph_bind_close(struct ph_bind *bind)
 	ph_tracer_free(bind->tracer);
 	bind->tracer = NULL;
 	ph_bind_set_current(NULL);
+	/* Finalisers may wait, for a command that a pipe leads to: not for whoever was told to end. */
+	if (bind->interrupted) {
+		fflush(NULL);
+		_exit(ph_bind_interrupt_status());
+	}
 	if (L)
 		lua_close(L);
 	bind->L = NULL;

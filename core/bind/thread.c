@@ -92,9 +92,10 @@ static int l_thread_select(lua_State *L)	/* thread:select() */
 	struct ph_thread *thread = ph_bind_check(L, 1, THREAD);
 	struct ph_session *session = ph_process_session(ph_thread_process(thread));
 
-	if (thread->state == PH_THREAD_ENDED)
+	if (ph_bind_has_ended(thread))
 		ph_bind_argument_error(L, "select: thread %d has ended", ph_thread_tid(thread));
 	ph_session_select(session, thread);
+	ph_bind.event_process = NULL;
 	ph_bind_set_current(session);
 	ph_bind_set_now(thread);
 	return 0;

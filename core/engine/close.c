@@ -41,6 +41,8 @@ void ph_tracer_free(struct ph_tracer *tracer)
 		return;
 	ph_list_each(session, &tracer->sessions, struct ph_session, in_tracer)
 		ph_run_close(session);
+	ph_tracer_reap_children(tracer);
+	free(tracer->children);
 	ph_map_fini(&tracer->threads);
 	free(tracer->strays);
 	free(tracer);

@@ -146,6 +146,8 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	struct ph_thread *thread;
 
 	ph_hold_session(session);
+	if (session->spawned && session->target->alive)
+		ph_tracer_add_child(session->tracer, session->target->pid);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 			if (thread->state == PH_THREAD_STOPPED)

@@ -99,6 +99,7 @@ int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_rea
 			deadline = ph_os_now() + timeout_ms * NS_PER_MS;
 		session->failure = (struct ph_err){ 0 };
 		ph_session_set_outcome(session, (struct ph_reason){ 0 });
+		ph_tracer_reap_children(session->tracer);
 		session->in_run = session->was_run = true;
 		ph_resume_session(session);
 		r = loop(session, deadline, err);

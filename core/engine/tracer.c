@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "os/wait.h"
+
 int ph_tracer_new(struct ph_tracer **ret)
 {
 	struct ph_tracer *tracer = calloc(1, sizeof(*tracer));
@@ -71,4 +73,25 @@ bool ph_tracer_stray_take(struct ph_tracer *tracer, pid_t tid, int *ret_status)
 	*ret_status = stray->status;
 	*stray = tracer->strays[--tracer->n_strays];
 	return true;
+}
+
+void ph_tracer_add_child(struct ph_tracer *tracer, pid_t pid)
+{
+	pid_t *children = reallocarray(tracer->children, tracer->n_children + 1, sizeof(*children));
+
+	if (!children)
+		return;
+	tracer->children = children;
+	children[tracer->n_children++] = pid;
+}
+
+void ph_tracer_reap_children(struct ph_tracer *tracer)
+{
+	for (size_t i = tracer->n_children; i-- > 0;) {
+		int status;
+
+		/* 0: it lives. Anything else: reaped now, or by somebody else before. */
+		if (ph_os_reap(tracer->children[i], &status) != 0)
+			tracer->children[i] = tracer->children[--tracer->n_children];
+	}
 }

@@ -21,6 +21,8 @@ struct ph_tracer {
 	struct ph_list sessions;
 	struct ph_list pending;		/* threads whose status waits to be dispatched, oldest first */
 	const volatile sig_atomic_t *interrupt;
+	pid_t *children;		/* owned; ours by fork, let go: to be reaped when they end */
+	size_t n_children;
 
 	/*
 	 * A new thread's first stop may be reported before its parent's clone event. The kernel reports each stop
@@ -35,5 +37,11 @@ bool ph_tracer_is_interrupted(const struct ph_tracer *tracer);
 
 void ph_tracer_stray_add(struct ph_tracer *tracer, pid_t tid, int status);
 bool ph_tracer_stray_take(struct ph_tracer *tracer, pid_t tid, int *ret_status);
+
+/* A spawned target that was let go is still our child. */
+void ph_tracer_add_child(struct ph_tracer *tracer, pid_t pid);
+
+/* Those of them that have ended, reaped. */
+void ph_tracer_reap_children(struct ph_tracer *tracer);
 
 #endif

@@ -18,6 +18,9 @@
 --- Errors: a fractional, infinite or too large number as an operand (`64-bit arithmetic: whole number expected, got
 --- 1.5`), division by zero, a negative exponent.
 ---
+--- What wants a Lua number does not take them, and says so: `table.concat`, `math.*`, `string.rep`, `for i = …`, and `#`
+--- of lists aside, indices of tables. `num(x)` gives one; in lists for `table.concat` put `tostring(x)`.
+---
 --- Two equal ones are two keys of a table: use `key`. `ffi.cast("uint64_t", -1)` and `ffi.new("uint64_t", -1)` are 2^63
 --- in LuaJIT's interpreter: use `u64(-1)`.
 ---
@@ -30,6 +33,7 @@
 --- assert(u64(10) / -2 == -5 and i64(-7) % 2 == -1 and u64(2) ^ 10 == 1024)
 --- assert("rsp is " .. sp == "rsp is 140733498807928")
 --- assert(string.format("%d %x", u64(-1), 255ULL) == "18446744073709551615 ff")
+--- assert(not pcall(table.concat, { sp }) and table.concat({ tostring(sp), hex(sp) }, " "):find "0x7fff12345678")
 --- ```
 ---@class uint64
 ---@operator add(integer|uint64|int64): uint64

@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # common - what several files in tests/e2e share, on top of tests/lib/e2e.sh.
 
+# Debian's own programs, and not the wrappers of a version manager in front of them.
+PATH=/usr/bin:$PATH
+
 # As start does, with no output of an earlier command in the way.
 launch() {
 	rm -f stdout stderr
@@ -54,6 +57,11 @@ launch_with_input() {
 wait_for_line() {
 	wait_until grep -Eq -- "$1" "${2-stdout}"
 }
+
+not() { ! "$@"; }
+
+# is_program PID PATH: it has got as far as executing that.
+is_program() { [ "$(readlink "/proc/$1/exe")" = "$2" ]; }
 
 # as_nobody COMMAND...: without root's rights; skips the test where we have none to give up.
 as_nobody() {

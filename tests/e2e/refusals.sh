@@ -114,8 +114,6 @@ for i in range(struct.unpack_from("<H", data, 44)[0]):
 	wait_until grep -q '^State:.R' "/proc/$target/status"
 }
 
-is_program() { [ "$(readlink "/proc/$1/exe")" = "$2" ]; }
-
 test_a_script_with_a_32_bit_interpreter() {
 	printf '#!%s/hello32\n' "$TARGETS" >script
 	chmod +x script

@@ -221,7 +221,7 @@ test_oracle_on_an_argument() {
 }
 
 test_oracle_with_all_printable_characters() {
-	finds 'Pt4c3_m3!' --place check_byte "$TARGETS/crackme"
+	finds 'Pt4c3_m3!' --place check_byte --prefix Pt4c3_m "$TARGETS/crackme"
 }
 
 test_oracle_goes_on_from_a_prefix() {

@@ -381,28 +381,4 @@ describe("regs", function()
 			end
 		end)
 	end)
-
-	it("means the same with the JIT on and off, hit after hit", function()
-		for _, mode in ipairs { "on", "off" } do
-			jit[mode]()
-			local s = support.spawn { "threads8", "1", "3000" }
-			local sum, bad = 0, 0
-			s:bp("work", function()
-				if regs.rdi ~= sum or regs.edi ~= sum or regs.arg[1] ~= sum then
-					bad = bad + 1
-				end
-				sum = sum + 1
-			end)
-			s:bp("work_middle", function()
-				if regs.rax ~= 2 * (sum - 1) then
-					bad = bad + 1
-				end
-				regs.rax = regs.rax + 0
-			end)
-			assert.same({ kind = "exit", code = 0 }, s:run())
-			assert.equal(3000, sum)
-			assert.equal(0, bad)
-		end
-		jit.on()
-	end)
 end)

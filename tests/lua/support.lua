@@ -112,6 +112,18 @@ function M.status(pid, field)
 	return value
 end
 
+-- Until it is in one of these states, letters of /proc/PID/status.
+function M.await_state(pid, letters)
+	for _ = 1, 1000 do
+		local state = M.status(pid, "State")
+		if state and letters:find(state:sub(1, 1), 1, true) then
+			return
+		end
+		os.execute "sleep 0.01"
+	end
+	error(("process %d is not in state %s but %s"):format(pid, letters, tostring(M.status(pid, "State"))))
+end
+
 -- Until the process has run to its end: it may stay a zombie for whoever is its parent.
 function M.await_end(pid)
 	for _ = 1, 1000 do
@@ -125,15 +137,16 @@ function M.await_end(pid)
 end
 
 function M.open_descriptors()
-	local list = io.popen "ls /proc/$PPID/fd"
-	local n = select(2, list:read "*a":gsub("\n", ""))
-	list:close()
-	return n - 1 -- the pipe to ls
+	collectgarbage()
+	collectgarbage()
+	local path = M.temporary()
+	os.execute(("ls /proc/%d/fd >%s"):format(M.own_pid(), path))
+	return select(2, M.read(path):gsub("\n", ""))
 end
 
 -- A target that runs by itself, started by a shell, and not by us: its pid, once it has said "ready".
 function M.start(name, ...)
-	local out, words = M.temporary(), {}
+	local out, words = M.write(M.temporary(), ""), {}
 	for i, word in ipairs { ... } do
 		words[i] = ("'%s'"):format(word)
 	end

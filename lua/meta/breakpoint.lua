@@ -1,0 +1,169 @@
+---@meta
+
+-- Annotations of ptracehook's Lua API, for editors and for the reference (LuaCATS: https://luals.github.io/wiki/annotations).
+--
+-- Every public name stands here with its units, its errors and an example. An example is a script as
+--
+--	ptracehook EXAMPLE -- calc
+--
+-- runs it: calc stands at its first instruction, and runs to its end when the example is over. It calls calc(1, 2) and
+-- calc(4, 5), which begins with an instruction of three bytes, at the second of which, calc_add, stands `add rax, rsi`,
+-- and prints "calc(1, 2) = 3" and "calc(4, 5) = 9" (tests/targets/calc.c). tests/lua/meta_spec.lua runs them all.
+--
+-- Errors of a script's own making (a wrong argument) are strings that begin with the script's file and line and name the
+-- function and the argument; those of the system are an `Error`.
+
+--- A place in the target:
+---
+--- - an address, of either kind of number, or as text: `0x401000`, `"0x401000"`
+--- - `"main"`, `"main+0x10"`, `"main-4"`: a symbol of the main program, and an offset in bytes
+--- - `"+0x1139"`: the main program's own address, as objdump and Ghidra show it; right for PIE as well
+--- - `"calc+0x1139"`, `"calc!+0x1139"`: the same with the program's name, for when no symbol has that name; with a `!`
+---   it is never a symbol
+--- - `"calc!main"`: a symbol of that module
+---
+--- Errors: text that is none of these, a name that the program does not have (with the nearest that it has), a number
+--- that is negative or fractional or does not fit 64 bits, an empty string, a zero byte.
+---
+--- ```lua
+--- local address = sym "calc"
+--- for _, where in ipairs { "calc", "calc_add-3", address, num(address), hex(address), "calc+0" } do
+---     assert(bp(where, function() end).address == address)
+--- end
+--- ```
+---@alias Where string|int
+
+--- What a hook does: called with what its event says, it may return nothing or an `Action`. An action alone stands for a
+--- function that returns it; a table with a `__call` will do as well.
+---
+--- While it runs, the globals `regs`, `mem`, `thread` and `process` mean the thread whose event it handles. It may add and
+--- remove breakpoints and handlers, its own included, and open, run and kill other sessions. It cannot run its own
+--- session: use `STOP`, and act when `run()` has returned.
+---
+--- An error in a hook, or an answer that is no action for its event, ends the run: a spawned target is killed, an
+--- attached one is let go whole, and `run()` raises that error; `policy { errors = "report" }` reports it instead, and
+--- goes on as if nothing had been returned.
+---
+--- ```lua
+--- local total = 0
+--- bp("calc", function(thread, breakpoint)
+---     total = total + num(regs.rdi)
+---     return breakpoint.hits == 2 and REMOVE or nil
+--- end)
+--- run()
+--- assert(total == 5)
+--- ```
+---@alias Hook fun(...): Action?|Action
+
+--- Options of `bp`.
+---
+--- ```lua
+--- local b = bp("calc_add", function() regs.rax = 99 end, { mode = "skip", name = "the sum", when = "rdi == 4" })
+--- assert(b.name == "the sum" and b.mode == "skip")
+--- run()
+--- assert(b.hits == 1)
+--- ```
+---@class BpOptions
+---@field mode? "execute"|"skip" execute (default): the instruction runs after the hook; skip: it does not
+---@field name? string for people; `where` unless said
+---@field once? boolean removed when it has been hit once
+---@field enabled? boolean false: it waits for `enable()`
+---@field thread? integer the id of the only thread that it is for
+---@field pending? boolean an address that is not mapped may wait until it is
+---@field when? string a predicate over registers and memory, `"edi == 5 and u32[rsi] > 9"`, checked before Lua is entered: a pass for which it does not hold is no hit. Lua's operators, over 64-bit integers that wrap; `u8[e]` to `i64[e]` read memory; a read that faults makes it false.
+
+--- Calls a function whenever a thread comes to a place, before the instruction there runs.
+---
+--- In a program that can still load libraries a name that nothing has yet is *pending*; one that never appeared is named
+--- on standard error at the end. In a static program, and behind `module!`, it is an error at once. Several breakpoints
+--- may share an address; they run in the order added, and the strongest action wins (KILL, DETACH, STOP, then the last of
+--- GOTO, RETURN and SKIP, then STEP); STOP and a move both hold, SIGNAL and REMOVE always apply.
+---
+--- Errors: no target, or one that has ended; a `Where` that is none; an address that is not mapped (an `Error`); something
+--- that is no function or action; an action that cannot answer a breakpoint; an option that does not exist or has a wrong
+--- value.
+---
+--- ```lua
+--- bp("calc", function(thread, breakpoint)
+---     assert(regs.rip == breakpoint.address and thread.tid == process.pid)
+---     if regs.rdi == 1 then
+---         regs.rdi = 40 -- calc(1, 2) gives 42
+---     end
+--- end)
+--- bp("main", function() return REMOVE end)
+--- bp("calc", CONTINUE)
+--- ```
+---@param where Where
+---@param fn Action|fun(thread: Thread, breakpoint: Breakpoint): Action?
+---@param options? BpOptions
+---@return Breakpoint
+function bp(where, fn, options) end
+
+--- The breakpoints that are not removed, in the order added.
+---
+--- Errors: no target.
+---
+--- ```lua
+--- local b = bp("calc", CONTINUE)
+--- assert(bps()[1] == b and #bps() == 1)
+--- b:remove()
+--- assert(#bps() == 0)
+--- ```
+---@return Breakpoint[]
+function bps() end
+
+--- A breakpoint, as `bp` gives it. It stays readable when it was removed and when its session has ended.
+---
+--- ```lua
+--- local b = bp("calc", CONTINUE)
+--- assert(b.id == 1 and b.where == "calc" and b.enabled and not b.pending and b.hits == 0)
+--- assert(b.original == mem.read(b.address, #b.original))
+--- ```
+---@class Breakpoint
+---@field id integer counts from 1 in its session
+---@field address? uint64 the first of its addresses; nil while pending
+---@field addresses uint64[] all of them
+---@field where string as it was given
+---@field name string
+---@field mode "execute"|"skip"
+---@field hits integer passes, the current one included
+---@field enabled boolean
+---@field pending boolean its place is not there yet
+---@field original string the bytes of the instruction that it stands on; "" while pending
+---@field thread? integer the id of the only thread that it is for
+---@field session Session
+local Breakpoint = {}
+
+--- Takes it out for good; its function is forgotten. Fine in any hook, its own included.
+---
+--- Errors: removed already, or its session has ended (an `Error`); called without a colon.
+---
+--- ```lua
+--- local b = bp("calc", function() error "never called" end)
+--- b:remove()
+--- assert(not pcall(b.remove, b))
+--- ```
+function Breakpoint:remove() end
+
+--- Has it fire again. One that is enabled stays so.
+---
+--- Errors: as `remove`.
+---
+--- ```lua
+--- local b = bp("calc", CONTINUE, { enabled = false })
+--- b:enable()
+--- run()
+--- assert(b.hits == 2)
+--- ```
+function Breakpoint:enable() end
+
+--- Keeps it from firing until `enable()`. Its bytes leave the target meanwhile.
+---
+--- Errors: as `remove`.
+---
+--- ```lua
+--- local b = bp("calc", function(_, self) self:disable() end)
+--- run()
+--- assert(b.hits == 1 and not b.enabled)
+--- ```
+function Breakpoint:disable() end

@@ -1,0 +1,24 @@
+---@meta
+
+-- Errors (breakpoint.lua says how the examples run).
+
+--- What a verb raises when the system, and not the script, is at fault: memory that is not there, a program that cannot
+--- be executed, a process that may not be traced. `tostring` and `..` give the message with the script's file and line.
+--- (A mistake of the script's, such as a wrong argument, is raised as a string of that form.) `mem.try_read` and
+--- `mem.try_cstr` give it as their second result.
+---
+--- ```lua
+--- local ok, err = pcall(mem.read, 0x10, 8)
+--- assert(not ok and err.name == "EIO" and err.errno == E.EIO and err.addr == 0x10 and err.done == 0)
+--- assert(err.message:find("^read memory at 0x10 in thread %d+: ") and err.tid == thread.tid)
+--- print("that went wrong: " .. err)
+--- ```
+---@class Error
+---@field op string what was tried: `"read memory"`
+---@field errno integer the system's number; see `E`
+---@field name string its name: `"EIO"`
+---@field tid? integer the thread or process that it was tried on
+---@field addr? uint64 the first bad address
+---@field done? integer how many bytes before it were good
+---@field message string the whole sentence
+---@field position string `"script.lua:12: "`, or `""`

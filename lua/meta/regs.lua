@@ -1,0 +1,257 @@
+---@meta
+
+-- Registers (breakpoint.lua says how the examples run).
+
+--- The registers of a stopped thread: `regs` are those of the thread whose event is being handled (outside hooks, of the
+--- one that stopped last or was selected), `thread.regs` are that thread's. They are fetched when first read, and go back
+--- to the thread, if changed, when it goes on.
+---
+--- 64-bit registers are `uint64`, their parts Lua numbers, flags booleans, vectors `Vector`s. Any whole number that fits
+--- may be written, signed or unsigned: `regs.rax = -1`. Writing a 32-bit part clears the upper half, as on the CPU; 8 and
+--- 16 bits keep the rest. (`bp` is the low half of ebp; `sp` is rsp, not its low half.)
+---
+--- Errors: no target, or one that has ended; a thread that runs (an `Error`, EBUSY); a register that does not exist, or
+--- not on this CPU; a value that does not fit, or that the kernel refuses; a part of a debug register to be written.
+---
+--- ```lua
+--- bp("calc", function()
+---     assert(regs.rdi == regs.arg[1] and regs.edi == num(regs.rdi) and regs.rip == regs.pc)
+---     regs.rax = -1
+---     assert(regs.rax == -1 and regs.eax == 0xffffffff)
+---     regs.al = 0
+---     assert(regs.rax == 0xffffffffffffff00ULL)
+---     regs.zf = not regs.zf
+---     regs.xmm0.f64[1] = 2
+---     regs.xmm1 = { u32 = { 1, 2, 3, 4 } }
+---     assert(regs.xmm0.f64[1] == 2 and regs.xmm1.u32[3] == 4)
+---     regs.st0 = 0.5
+---     assert(regs.st0 == 0.5 and regs.dr7 >= 0)
+--- end)
+--- assert(not pcall(function() regs.rax = 1.5 end) and not pcall(function() return regs.no_such_register end))
+--- ```
+---@class Registers
+---@field arg table<integer, uint64> `arg[1]` to `arg[6]`: a function's integer arguments, at its entry; may be written
+---@field rax uint64
+---@field eax integer
+---@field ax integer
+---@field al integer
+---@field ah integer
+---@field rbx uint64
+---@field ebx integer
+---@field bx integer
+---@field bl integer
+---@field bh integer
+---@field rcx uint64
+---@field ecx integer
+---@field cx integer
+---@field cl integer
+---@field ch integer
+---@field rdx uint64
+---@field edx integer
+---@field dx integer
+---@field dl integer
+---@field dh integer
+---@field rsi uint64
+---@field esi integer
+---@field si integer
+---@field sil integer
+---@field rdi uint64
+---@field edi integer
+---@field di integer
+---@field dil integer
+---@field rbp uint64
+---@field ebp integer
+---@field bp integer
+---@field bpl integer
+---@field rsp uint64
+---@field esp integer
+---@field spl integer
+---@field r8 uint64
+---@field r8d integer
+---@field r8w integer
+---@field r8b integer
+---@field r9 uint64
+---@field r9d integer
+---@field r9w integer
+---@field r9b integer
+---@field r10 uint64
+---@field r10d integer
+---@field r10w integer
+---@field r10b integer
+---@field r11 uint64
+---@field r11d integer
+---@field r11w integer
+---@field r11b integer
+---@field r12 uint64
+---@field r12d integer
+---@field r12w integer
+---@field r12b integer
+---@field r13 uint64
+---@field r13d integer
+---@field r13w integer
+---@field r13b integer
+---@field r14 uint64
+---@field r14d integer
+---@field r14w integer
+---@field r14b integer
+---@field r15 uint64
+---@field r15d integer
+---@field r15w integer
+---@field r15b integer
+---@field rip uint64
+---@field pc uint64 rip
+---@field sp uint64 rsp
+---@field ret uint64 rax: a function's result
+---@field rflags uint64
+---@field eflags integer the low half of rflags
+---@field cf boolean carry
+---@field pf boolean parity
+---@field af boolean auxiliary carry
+---@field zf boolean zero
+---@field sf boolean sign
+---@field tf boolean trap
+---@field df boolean direction
+---@field of boolean overflow
+---@field ["if"] boolean interrupts: always set in a program
+---@field cs integer 16 bits; what the kernel refuses is an error at once
+---@field ss integer 16 bits; what the kernel refuses is an error at once
+---@field ds integer 16 bits; what the kernel refuses is an error at once
+---@field es integer 16 bits; what the kernel refuses is an error at once
+---@field fs integer 16 bits; what the kernel refuses is an error at once
+---@field gs integer 16 bits; what the kernel refuses is an error at once
+---@field fs_base uint64 as the segments
+---@field gs_base uint64
+---@field orig_rax uint64 the system call that the thread is in; -1 outside
+---@field mxcsr integer 16 bits
+---@field st0 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field st1 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field st2 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field st3 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field st4 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field st5 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field st6 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field st7 number the x87's; has 64 bits of mantissa, of which a Lua number keeps 53
+---@field xmm0 Vector 16 bytes; 16 and up only with AVX-512
+---@field xmm1 Vector
+---@field xmm2 Vector
+---@field xmm3 Vector
+---@field xmm4 Vector
+---@field xmm5 Vector
+---@field xmm6 Vector
+---@field xmm7 Vector
+---@field xmm8 Vector
+---@field xmm9 Vector
+---@field xmm10 Vector
+---@field xmm11 Vector
+---@field xmm12 Vector
+---@field xmm13 Vector
+---@field xmm14 Vector
+---@field xmm15 Vector
+---@field xmm16 Vector
+---@field xmm17 Vector
+---@field xmm18 Vector
+---@field xmm19 Vector
+---@field xmm20 Vector
+---@field xmm21 Vector
+---@field xmm22 Vector
+---@field xmm23 Vector
+---@field xmm24 Vector
+---@field xmm25 Vector
+---@field xmm26 Vector
+---@field xmm27 Vector
+---@field xmm28 Vector
+---@field xmm29 Vector
+---@field xmm30 Vector
+---@field xmm31 Vector
+---@field ymm0 Vector 32 bytes; an error on a CPU without AVX
+---@field ymm1 Vector
+---@field ymm2 Vector
+---@field ymm3 Vector
+---@field ymm4 Vector
+---@field ymm5 Vector
+---@field ymm6 Vector
+---@field ymm7 Vector
+---@field ymm8 Vector
+---@field ymm9 Vector
+---@field ymm10 Vector
+---@field ymm11 Vector
+---@field ymm12 Vector
+---@field ymm13 Vector
+---@field ymm14 Vector
+---@field ymm15 Vector
+---@field ymm16 Vector
+---@field ymm17 Vector
+---@field ymm18 Vector
+---@field ymm19 Vector
+---@field ymm20 Vector
+---@field ymm21 Vector
+---@field ymm22 Vector
+---@field ymm23 Vector
+---@field ymm24 Vector
+---@field ymm25 Vector
+---@field ymm26 Vector
+---@field ymm27 Vector
+---@field ymm28 Vector
+---@field ymm29 Vector
+---@field ymm30 Vector
+---@field ymm31 Vector
+---@field zmm0 Vector 64 bytes; an error on a CPU without AVX-512
+---@field zmm1 Vector
+---@field zmm2 Vector
+---@field zmm3 Vector
+---@field zmm4 Vector
+---@field zmm5 Vector
+---@field zmm6 Vector
+---@field zmm7 Vector
+---@field zmm8 Vector
+---@field zmm9 Vector
+---@field zmm10 Vector
+---@field zmm11 Vector
+---@field zmm12 Vector
+---@field zmm13 Vector
+---@field zmm14 Vector
+---@field zmm15 Vector
+---@field zmm16 Vector
+---@field zmm17 Vector
+---@field zmm18 Vector
+---@field zmm19 Vector
+---@field zmm20 Vector
+---@field zmm21 Vector
+---@field zmm22 Vector
+---@field zmm23 Vector
+---@field zmm24 Vector
+---@field zmm25 Vector
+---@field zmm26 Vector
+---@field zmm27 Vector
+---@field zmm28 Vector
+---@field zmm29 Vector
+---@field zmm30 Vector
+---@field zmm31 Vector
+---@field k0 uint64 a mask register of AVX-512
+---@field k1 uint64
+---@field k2 uint64
+---@field k3 uint64
+---@field k4 uint64
+---@field k5 uint64
+---@field k6 uint64
+---@field k7 uint64
+---@field dr0 uint64 a debug register, read-only
+---@field dr1 uint64
+---@field dr2 uint64
+---@field dr3 uint64
+---@field dr4 uint64
+---@field dr5 uint64
+---@field dr6 uint64
+---@field dr7 uint64
+regs = {}
+
+--- All 64-bit registers, rflags, segments and bases, by name.
+---
+--- Errors: as for all of `regs`.
+---
+--- ```lua
+--- local before = regs:all()
+--- assert(before.rip == regs.rip and before.rsp == regs.rsp and before.eax == nil)
+--- ```
+---@return table<string, uint64|integer>
+function regs:all() end

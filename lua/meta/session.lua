@@ -1,0 +1,391 @@
+---@meta
+
+-- Sessions: opening, running and ending targets (breakpoint.lua says how the examples run).
+
+--- Options of `spawn`, beside the program and its arguments in the list part.
+---
+--- ```lua
+--- local out = os.tmpname()
+--- local s = spawn { "sh", "-c", "cat; echo $NAME $0", argv0 = "me", env = { NAME = "v", HOME = false }, cwd = "/",
+---     stdin = { data = "hello\n" }, stdout = { file = out }, stderr = "null", limits = { cpu = 5 }, timeout = 10,
+---     aslr = false }
+--- assert(s:run().code == 0)
+--- assert(io.open(out):read "*a" == "hello\nv me\n")
+--- os.remove(out)
+--- ```
+---@class SpawnOptions
+---@field [integer] string|int the program, looked for in $PATH, and its arguments
+---@field env? table<string, string|int|false> added to, or with false taken from, our environment
+---@field clear_env? boolean true: only what `env` says
+---@field cwd? string the folder that it starts in
+---@field argv0? string what it is told as its own name
+---@field aslr? boolean false: the same addresses in every run
+---@field follow? boolean true: children are followed as well; threads always are
+---@field limits? Limits
+---@field timeout? number seconds from now on after which `run()` returns `{kind = "timeout"}`
+---@field stdin? "inherit"|"null"|{file: string}|{data: string} inherit is the default
+---@field stdout? "inherit"|"null"|{file: string} the file is made, or emptied
+---@field stderr? "inherit"|"null"|{file: string}
+
+--- Limits of setrlimit(2), soft and hard: `cpu` in seconds, `nofile` and `nproc` in pieces, the others in bytes.
+---
+--- ```lua
+--- assert(spawn({ "sh", "-c", "while :; do :; done", limits = { cpu = 1 } }):run().signal == "SIGKILL")
+--- ```
+---@class Limits
+---@field cpu? integer
+---@field as? integer
+---@field data? integer
+---@field stack? integer
+---@field core? integer
+---@field fsize? integer
+---@field rss? integer
+---@field memlock? integer
+---@field nofile? integer
+---@field nproc? integer
+
+--- Starts a program, which then stands at its first instruction (in a dynamic program the loader's), and makes its
+--- session the current one, which the globals act on. A program's name alone will do: `spawn "true"`.
+---
+--- Errors: no program, something that is no string or whole number among the arguments, an option that does not exist or
+--- has a wrong value; an `Error` for a program that is not there (ENOENT), not executable (EACCES), of another kind
+--- (ENOEXEC), for a folder or file that cannot be opened, and when tracing is not allowed.
+---
+--- ```lua
+--- local s = spawn { "sh", "-c", "exit 3" }
+--- assert(process.pid == s.pid)
+--- assert(s:run().code == 3)
+--- ```
+---@param options SpawnOptions|string
+---@return Session
+function spawn(options) end
+
+--- Options of `attach`.
+---
+--- ```lua
+--- local pid = tonumber(io.popen("sleep 60 >/dev/null & echo $!"):read())
+--- attach(pid, { follow = true }):kill()
+--- ```
+---@class AttachOptions
+---@field follow? boolean true: children born from now on are followed as well
+
+--- Takes hold of a running process with all its threads, which are stopped, and makes its session the current one.
+---
+--- Errors: something that is no process id; an `Error` when there is no such process, when it is a zombie, a kernel
+--- thread, our own, a 32-bit program, traced by somebody (whom it names), or when tracing it is not allowed.
+---
+--- ```lua
+--- local pid = tonumber(io.popen("sleep 60 >/dev/null & echo $!"):read())
+--- local s = attach(pid)
+--- assert(s.pid == pid and s.thread.state == "stopped")
+--- s:kill()
+--- ```
+---@param pid integer
+---@param options? AttachOptions
+---@return Session
+function attach(pid, options) end
+
+--- Why `run()` returned, and how a target ended. `event` is that of the hook that said STOP: `"breakpoint"`, `"signal"`, …
+---
+--- ```lua
+--- local reason = spawn({ "sh", "-c", "kill -TERM $$" }):run()
+--- assert(reason.kind == "signal" and reason.signal == "SIGTERM")
+--- ```
+---@class Reason
+---@field kind "exit"|"signal"|"stop"|"detach"|"timeout"
+---@field code? integer exit: the status
+---@field signal? string signal: the name of the one that killed it
+---@field thread? Thread stop: the thread whose hook said so
+---@field event? string stop: the hook's event
+---@field breakpoint? Breakpoint stop: when it was one
+
+--- Options of `run`.
+---
+--- ```lua
+--- assert(spawn("cat", { stdin = "null" }) and run({ timeout = 10 }).kind ~= nil)
+--- ```
+---@class RunOptions
+---@field timeout? number seconds
+
+--- Runs the current session until its target has ended, a hook stops it, or the time is up; then every thread stands
+--- still. After the end, it gives the end again. The target of the command line is run to its end when the script did
+--- not do that.
+---
+--- Errors: no target; a wrong option; the error of a hook, which has ended the session; an `Error` (EDEADLK) in a hook of
+--- the same session.
+---
+--- ```lua
+--- bp("calc", STOP)
+--- local reason = run { timeout = 10 }
+--- assert(reason.kind == "stop" and reason.event == "breakpoint" and reason.breakpoint.where == "calc")
+--- run()
+--- assert(run().kind == "exit" and run().code == 0)
+--- ```
+---@param options? RunOptions
+---@return Reason
+function run(options) end
+
+--- Options of `detach`.
+---
+--- ```lua
+--- local pid = tonumber(io.popen("sleep 60 >/dev/null & echo $!"):read())
+--- attach(pid):detach { stopped = true }
+--- os.execute("kill -KILL " .. pid)
+--- ```
+---@class DetachOptions
+---@field stopped? boolean true: it stays stopped, as by SIGSTOP
+
+--- Lets the current session's target go, whole: bytes restored, threads running. The session has ended then. In a hook
+--- it takes effect when the hook returns.
+---
+--- Errors: no target, or one that has ended; a wrong option.
+---
+--- ```lua
+--- detach()
+--- assert(run().kind == "detach" and not pcall(detach))
+--- ```
+---@param options? DetachOptions
+function detach(options) end
+
+--- Kills the current session's target. In a hook it takes effect when the hook returns.
+---
+--- Errors: no target, or one that has ended; the error of a hook on `exit`.
+---
+--- ```lua
+--- kill()
+--- assert(run().signal == "SIGKILL")
+--- ```
+function kill() end
+
+--- What `policy` sets.
+---
+--- ```lua
+--- policy { errors = "report", exitkill = true, follow = false }
+--- ```
+---@class Policy
+---@field errors? "end"|"report" of every session: an error in a hook ends the run (default), or is reported
+---@field exitkill? boolean of this session: the kernel kills the target if the tracer is killed (default true)
+---@field follow? boolean of this session: children born from now on are followed as well
+
+--- Changes how things are done; what it does not name stays as it is.
+---
+--- Errors: an option that does not exist or has a wrong value; for `exitkill` and `follow`, no target or one that has
+--- ended.
+---
+--- ```lua
+--- policy { errors = "report" }
+--- local hits = 0
+--- bp("calc", function()
+---     hits = hits + 1
+---     error "this is reported, and calc goes on"
+--- end)
+--- assert(run().kind == "exit" and hits == 2)
+--- policy { errors = "end" }
+--- ```
+---@param settings Policy
+function policy(settings) end
+
+--- The living threads of the current session, of all its processes, oldest first.
+---
+--- Errors: no target.
+---
+--- ```lua
+--- assert(#threads() == 1 and threads()[1] == thread)
+--- ```
+---@return Thread[]
+function threads() end
+
+--- The address of a name, as in a `Where`.
+---
+--- Errors: no target, or one that has ended; something that is no string; a name that the program does not have, with the
+--- nearest.
+---
+--- ```lua
+--- assert(sym "calc_add" == sym "calc" + 3 and sym "calc+3" == sym "calc_add")
+--- ```
+---@param name string
+---@return uint64
+function sym(name) end
+
+--- As `sym`, but nil for a name that the program does not have.
+---
+--- ```lua
+--- assert(find_sym "calc" == sym "calc" and find_sym "no_such_name" == nil)
+--- ```
+---@param name string
+---@return uint64?
+function find_sym(name) end
+
+--- What a session has cost so far.
+---
+--- ```lua
+--- bp("calc", CONTINUE)
+--- run()
+--- assert(stats().hits == 2 and stats().stops >= 2)
+--- ```
+---@class Stats
+---@field stops integer times that the kernel stopped a thread for us
+---@field hits integer calls of breakpoints' functions
+---@field copies integer breakpoints passed by a copy of their instruction, without another stop
+---@field emulated integer breakpoints passed by doing what the instruction does
+---@field single_steps integer breakpoints passed by a single step, other threads held
+---@field signals integer signals that were about to be delivered
+---@field syscalls integer system calls that the tracer made, for all sessions
+
+--- What the current session has cost so far.
+---
+--- Errors: no target.
+---
+--- ```lua
+--- local before = stats()
+--- run()
+--- assert(stats().stops > before.stops)
+--- ```
+---@return Stats
+function stats() end
+
+--- One target and what was asked of it. Every global verb is a method too, and acts on this session whichever is the
+--- current one. A session lives until its target has ended or was let go, whether or not a script still holds it; those
+--- open at the end of the script are closed.
+---
+--- ```lua
+--- local one, two = spawn { "true" }, spawn { "false" }
+--- assert(one:run().code == 0 and two:run().code == 1)
+--- assert(one.ended and one.pid ~= two.pid and one.regs ~= two.regs)
+--- ```
+---@class Session
+---@field pid integer
+---@field process Process the target itself, also when it has ended
+---@field thread? Thread the one that stopped last, or was selected; nil after the end
+---@field ended boolean the target is gone or was let go
+---@field regs Registers of `thread`
+---@field mem Memory of the target
+local Session = {}
+
+--- As the global `bp`, for this session.
+---
+--- ```lua
+--- local s = process.session
+--- s:bp("calc", CONTINUE)
+--- ```
+---@param where Where
+---@param fn Action|fun(thread: Thread, breakpoint: Breakpoint): Action?
+---@param options? BpOptions
+---@return Breakpoint
+function Session:bp(where, fn, options) end
+
+--- As the global `bps`, for this session.
+---
+--- ```lua
+--- assert(#process.session:bps() == 0)
+--- ```
+---@return Breakpoint[]
+function Session:bps() end
+
+--- As the global `on`, for this session.
+---
+--- ```lua
+--- process.session:on("exit", function(process, reason) print(process.pid, reason.kind) end)
+--- ```
+---@param event string
+---@param filter string|integer|(string|integer)[]
+---@param fn Hook
+---@return Handle
+function Session:on(event, filter, fn) end
+
+--- As the global `run`, for this session, which need not be the current one.
+---
+--- ```lua
+--- local s = process.session
+--- spawn { "true" }
+--- assert(s:run().kind == "exit")
+--- ```
+---@param options? RunOptions
+---@return Reason
+function Session:run(options) end
+
+--- As the global `detach`, for this session.
+---
+--- ```lua
+--- process.session:detach()
+--- ```
+---@param options? DetachOptions
+function Session:detach(options) end
+
+--- As the global `kill`, for this session.
+---
+--- ```lua
+--- process.session:kill()
+--- ```
+function Session:kill() end
+
+--- Ends it in the way that is natural for it: a spawned target is killed, an attached one let go. Nothing happens when
+--- it has ended already. Hooks on `exit` are not called.
+---
+--- ```lua
+--- local s = process.session
+--- s:close()
+--- s:close()
+--- assert(s.ended)
+--- ```
+function Session:close() end
+
+--- As the global `policy`; `exitkill` and `follow` are this session's.
+---
+--- ```lua
+--- process.session:policy { follow = true }
+--- ```
+---@param settings Policy
+function Session:policy(settings) end
+
+--- As the global `threads`, for this session.
+---
+--- ```lua
+--- assert(#process.session:threads() == 1)
+--- ```
+---@return Thread[]
+function Session:threads() end
+
+--- The living processes: the target, and the children that are followed.
+---
+--- ```lua
+--- assert(process.session:processes()[1] == process)
+--- ```
+---@return Process[]
+function Session:processes() end
+
+--- As the global `sym`, for this session.
+---
+--- ```lua
+--- assert(process.session:sym "calc" == sym "calc")
+--- ```
+---@param name string
+---@return uint64
+function Session:sym(name) end
+
+--- As the global `find_sym`, for this session.
+---
+--- ```lua
+--- assert(process.session:find_sym "no_such_name" == nil)
+--- ```
+---@param name string
+---@return uint64?
+function Session:find_sym(name) end
+
+--- As the global `hexdump`, for this session.
+---
+--- ```lua
+--- print(process.session:hexdump(regs.rsp, 32))
+--- ```
+---@param addr int
+---@param n integer
+---@return string
+function Session:hexdump(addr, n) end
+
+--- As the global `stats`, for this session.
+---
+--- ```lua
+--- print(process.session:stats().stops)
+--- ```
+---@return Stats
+function Session:stats() end
