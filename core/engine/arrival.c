@@ -128,7 +128,7 @@ static void introduce_unannounced(struct ph_thread *parent)
 			ph_os_tasks_each(pid, introduce_if_unknown, parent);
 			break;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case SYS_fork:
 	case SYS_vfork:
 		ph_os_children_each(pid, parent->tid, introduce_if_unknown, parent);
