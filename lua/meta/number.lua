@@ -68,6 +68,12 @@
 ---@operator concat(string|number|uint64|int64): string
 
 --- Any whole number from -2^63 to 2^64-1, of either kind; pointers and small integers out of struct copies too.
+---
+--- ```lua
+--- for _, address in ipairs { regs.rip, num(regs.rip), i64(regs.rip), mem.struct("char *", regs.rsp + 8) } do
+---     assert(hex(address):find "^0x")
+--- end
+--- ```
 ---@alias int integer|uint64|int64|ffi.cdata*
 
 --- A whole number in hex, lower case, without leading zeros; a negative one in 64-bit two's complement.
@@ -161,6 +167,14 @@ function i32(x) end
 --- the rest zero.
 ---
 --- Errors: a lane that is not there (`f64: the lanes are 0 to 1, got 2`), a value that does not fit, a wrong width.
+---
+--- ```lua
+--- regs.xmm0 = { f64 = { 1.5, 2 } }
+--- local v = regs.xmm0
+--- v.f64[1] = 4
+--- assert(v.f64[0] == 1.5 and v.f64[1] == 4 and #v.f64 == 2 and v.width == 16 and #v.bytes == 16)
+--- assert(not pcall(function() v.f64[2] = 0 end))
+--- ```
 ---@class Vector
 ---@field u8 table<integer, integer>
 ---@field u16 table<integer, integer>

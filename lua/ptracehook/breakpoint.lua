@@ -33,7 +33,9 @@ end
 -- session: a Session; nil: the current one.
 function M.add(session, where, fn, options)
 	where = check_where(where)
-	if not check.is_callable(fn) and not core.is_action(fn) then
+	if getmetatable(fn) == "Action" and not core.is_action(fn) then
+		check.fail("bp: %s alone is no action yet: it needs a value", tostring(fn))
+	elseif not check.is_callable(fn) and not core.is_action(fn) then
 		check.fail("bp: function or action expected as the second argument, got %s", number.show(fn))
 	end
 	options = check.options("bp", options, options_known)

@@ -141,7 +141,7 @@ local function check_limits(limits)
 	local list = {}
 	for name, value in pairs(check.table("spawn: limits", limits) or {}) do
 		if not resources[name] then
-			check.fail("spawn: limits: there is no '%s'; cpu (seconds), as, data, stack, core, fsize, memlock (bytes), " ..
+			check.fail("spawn: limits: there is no '%s'; cpu (seconds), as, data, stack, core, fsize, rss, memlock (bytes), " ..
 				"nofile, nproc are", tostring(name))
 		end
 		list[#list + 1] = { resources[name], check.size("spawn: limits." .. name, value) }

@@ -35,7 +35,8 @@ end
 
 local cdata = require "ffi".new "int[4]"
 -- What is no address; nil is none either.
-local no_address = { n = 12, nil, true, {}, function() end, "nonsense!", -1, 1.5, HUGE * HUGE, 0 / 0, 1 / 0, -1LL, cdata }
+local no_address = { n = 12, nil, true, {}, function() end, "nonsense!", -1, 1.5, HUGE * HUGE,
+	0 / 0, 1 / 0, -1LL, cdata }
 local no_count = { n = 11, true, {}, function() end, "nonsense!", -1, 1.5, HUGE * HUGE, 0 / 0, 1 / 0, -1LL, cdata }
 local no_string = { n = 5, nil, true, {}, function() end, cdata }
 local no_function = { n = 6, nil, true, 1, "main", {}, cdata }
@@ -130,7 +131,8 @@ each("SIGNAL", function(x) return SIGNAL(x) end, { n = 8, nil, true, {}, "SIGNON
 -- events
 each("on: event", function(x) on(x, function() end) end, { n = 5, nil, true, 1, {}, "no such event" })
 each("on: hook", function(x) on("exit", x) end, no_function)
-each("on: filter", function(x) on("signal", x, function() end) end, { true, "NONSENSE", 0, 65, 1.5, { "USR1", "NONE" }, function() end })
+each("on: filter", function(x) on("signal", x, function() end) end,
+	{ true, "NONSENSE", 0, 65, 1.5, { "USR1", "NONE" }, function() end })
 rejected("on: a filter where there is none", function() on("exit", "x", function() end) end)
 rejected("on: an action that cannot answer", function() on("exit", SKIP) end)
 
@@ -152,8 +154,10 @@ for name, values in pairs {
 end
 each("attach", function(x) attach(x) end, { n = 9, nil, true, {}, "1", -1, 0, 1.5, 2 ^ 31, 2 ^ 70 })
 each("attach: options", function(x) attach(2 ^ 31 - 1, x) end, { true, 1, "text", { folow = true }, { follow = 1 } })
-each("run", function(x) run(x) end, { true, 1, "text", { timeuot = 1 }, { timeout = -1 }, { timeout = "long" }, { timeout = 0 / 0 } })
-each("policy", function(x) policy(x) end, { true, 1, "text", { nonsense = true }, { errors = "ignore" }, { exitkill = 1 }, { follow = "yes" } })
+each("run", function(x) run(x) end,
+	{ true, 1, "text", { timeuot = 1 }, { timeout = -1 }, { timeout = "long" }, { timeout = 0 / 0 } })
+each("policy", function(x) policy(x) end,
+	{ true, 1, "text", { nonsense = true }, { errors = "ignore" }, { exitkill = 1 }, { follow = "yes" } })
 each("detach", function(x) detach(x) end, { true, 1, "text", { stoped = true }, { stopped = 1 } })
 each("sym", sym, { n = 6, nil, true, {}, 1, "no_such_symbol", "" })
 each("find_sym", find_sym, { n = 4, nil, true, {}, 1 })

@@ -7,7 +7,7 @@ local support = require "support"
 local core = require "ptracehook.core"
 local ptracehook = require "ptracehook"
 
--- Every declaration of the meta files, by the name that it declares: "bp", "mem.read", "Breakpoint:remove", "class Thread",
+-- Every declaration of the meta files, by what it declares: "bp", "mem.read", "Breakpoint:remove", "class Thread",
 -- "alias Where". Each has the text of its comment, its examples, its fields when it is a class, and where it stands.
 local declared = {}
 
@@ -33,7 +33,6 @@ local function declare(name, comment, place, fields)
 	end
 	declared[name] = {
 		text = table.concat(text, "\n"), examples = examples, place = place, fields = fields or {},
-		comment = table.concat(comment, "\n"),
 	}
 end
 
@@ -53,10 +52,7 @@ local function read_block(comment, line, place)
 	elseif alias then
 		declare("alias " .. alias, comment, place)
 	end
-	local name = line:match "^function ([%w_.:]+)%("
-	if not name and not class then
-		name = line:match "^([%w_]+) = "
-	end
+	local name = line:match "^function ([%w_.:]+)%(" or line:match "^([%w_]+) = "
 	if name then
 		declare(name, comment, place)
 	end
@@ -137,10 +133,15 @@ describe("the annotations", function()
 	for _, name in ipairs(public_names()) do
 		it("have " .. name, function()
 			assert.truthy(declared[name], "nothing in lua/meta declares " .. name)
-			assert.truthy(#declared[name].text > 0, name .. " has no words")
-			assert.truthy(#declared[name].examples > 0, name .. " has no example")
 		end)
 	end
+
+	it("have words and an example for everything", function()
+		for name, entry in pairs(declared) do
+			assert.truthy(#entry.text > 0, ("%s (%s) has no words"):format(name, entry.place))
+			assert.truthy(#entry.examples > 0, ("%s (%s) has no example"):format(name, entry.place))
+		end
+	end)
 
 	it("have the fields of every class", function()
 		for class, entry in pairs(core.classes) do
