@@ -263,6 +263,10 @@ static int l_detach(lua_State *L)	/* session:detach(stopped) */
 	struct ph_err err;
 	int r;
 
+	if (!ph_bind_flush()) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
+		return lua_error(L);
+	}
 	ph_bind_enter();
 	r = ph_session_detach(session, stopped, &err);
 	ph_bind_leave();

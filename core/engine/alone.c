@@ -7,28 +7,28 @@
 #include "os/ptrace.h"
 #include "os/wait.h"
 
-static int start(pid_t tid, enum ph_alone_how how)
+static int start(pid_t tid, enum ph_alone_how how, int sig)
 {
 	switch (how) {
 	case PH_ALONE_STEP:
-		return ph_os_step(tid, 0);
+		return ph_os_step(tid, sig);
 	case PH_ALONE_SYSCALL:
-		return ph_os_syscall(tid, 0);
+		return ph_os_syscall(tid, sig);
 	case PH_ALONE_OUT:
 		/* The interrupt is answered on the way to user mode, before any signal (kernel/signal.c, get_signal). */
 		ph_os_interrupt(tid);
-		return ph_os_cont(tid, 0);
+		return ph_os_cont(tid, sig);
 	}
 	return -EINVAL;
 }
 
-int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int *ret_status, struct ph_err *err)
+int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int sig, int *ret_status, struct ph_err *err)
 {
 	int r = ph_thread_regs_flush(thread, err);
 
 	if (r < 0)
 		return r;
-	r = start(thread->tid, how);
+	r = start(thread->tid, how, sig);
 	/* -ESRCH: killed while it was stopped. Its end is on the way, and the wait finds it. */
 	if (r < 0 && r != -ESRCH)
 		return ph_err_set_in(err, r, "run alone", thread->tid);

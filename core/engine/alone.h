@@ -15,8 +15,11 @@ enum ph_alone_how {
 	PH_ALONE_OUT,		/* out of the kernel, no instruction: the result of a call is in the registers then */
 };
 
-/* Its status, or -ESRCH when the thread is gone. No signal is delivered. It is stopped then, or marked exiting. */
-int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int *ret_status, struct ph_err *err);
+/*
+ * Its status, or -ESRCH when the thread is gone. It is stopped then, or marked exiting. sig is delivered first, unless
+ * 0: with PH_ALONE_STEP a handler's first instruction is where the step ends, not run yet.
+ */
+int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int sig, int *ret_status, struct ph_err *err);
 
 /*
  * A thread that was interrupted behind an int3 of ours before the kernel told of that: the interrupt comes first, the

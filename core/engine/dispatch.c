@@ -143,8 +143,8 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 
 /*
  * A signal that found the thread in a copy, before the instruction there had run. A fault is the instruction's own: it
- * is the program's, at the program's address. Anything else waits until the pass is over, or its handler would return
- * to the site and hit it again. True when that is so and the thread goes on.
+ * is the program's, at the program's address. What has a handler waits until the pass is over, or the handler would
+ * return to the site and hit it again: true then, and the thread goes on.
  */
 static bool signal_in_copy(struct ph_thread *thread)
 {
@@ -166,7 +166,9 @@ static bool signal_in_copy(struct ph_thread *thread)
 			ph_thread_end_pass(thread);
 			return false;
 		}
-	} else if (ph_signal_defer(thread, &info, ph_signal_arrive(thread, &info)) < 0) {
+	} else if (!ph_signal_is_caught(thread, info.si_signo)) {
+		return false;
+	} else if (ph_signal_put_off(thread, &info) < 0) {
 		ph_thread_end_pass(thread);
 		return false;
 	}
@@ -183,6 +185,7 @@ static void on_signal(struct ph_thread *thread, int sig)
 	struct ph_plan plan = { 0 };
 	siginfo_t info;
 
+	ph_signal_forget_opposite(thread->process, sig);
 	if (signal_in_copy(thread))
 		return;
 	session->stats.signals++;

@@ -51,7 +51,7 @@ static int put_off(struct ph_thread *thread)
 	siginfo_t info;
 	int r = ph_os_siginfo_read(thread->tid, &info);
 
-	return r < 0 ? r : ph_signal_defer(thread, &info, ph_signal_arrive(thread, &info));
+	return r < 0 ? r : ph_signal_put_off(thread, &info);
 }
 
 /* Past the instruction, whatever the thread is interrupted for on the way: signals are blocked, stops are left. */
@@ -59,7 +59,7 @@ static int run_call(struct ph_thread *thread, ph_addr insn, bool *ret_regroup, s
 {
 	for (;;) {
 		struct ph_stop stop;
-		int status, r = ph_alone_run(thread, PH_ALONE_STEP, &status, err);
+		int status, r = ph_alone_run(thread, PH_ALONE_STEP, 0, &status, err);
 
 		if (r < 0)
 			return r;

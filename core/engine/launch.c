@@ -156,7 +156,7 @@ static int open_spawned(struct ph_session *session, pid_t pid, struct ph_err *er
 	r = check_64_bit(thread, err);
 	if (r < 0)
 		return r;
-	r = ph_alone_run(thread, PH_ALONE_OUT, &status, err);
+	r = ph_alone_run(thread, PH_ALONE_OUT, 0, &status, err);
 	if (r >= 0 && ph_stop_decode(status).kind != PH_STOP_INTERRUPT)
 		ph_thread_set_pending(thread, status);
 	return r;

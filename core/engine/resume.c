@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
 #include "engine/copy.h"
@@ -28,12 +29,51 @@ void ph_resume_fail(struct ph_session *session, int code, const struct ph_err *e
 	session->failure.code = code;
 }
 
+#define TRAP_BIT (1ull << (SIGTRAP - 1))
+
+/*
+ * The program's own SIGTRAP. Its handler runs with SIGTRAP blocked, and the kernel answers a trap of ours there by
+ * taking the handler away (force_sig_info_to_task: what is blocked becomes SIG_DFL). So the thread is led to the
+ * handler's first instruction, and the block lifted there. False: something else came up, and is pending.
+ */
+static bool deliver_trap(struct ph_thread *thread)
+{
+	siginfo_t info = { .si_code = TRAP_TRACE };
+	struct ph_err err = { 0 };
+	struct ph_stop stop;
+	uint64_t mask;
+	int status, r = ph_alone_run(thread, PH_ALONE_STEP, SIGTRAP, &status, &err);
+
+	if (r < 0) {
+		if (r != -ESRCH)
+			ph_resume_fail(thread->process->session, r, &err);
+		return false;
+	}
+	stop = ph_stop_decode(status);
+	if (stop.kind == PH_STOP_INTERRUPT || stop.kind == PH_STOP_GROUP)
+		return true;
+	/* At a handler's begin the kernel gives no reason but the signal's number; TRAP_TRACE: nobody catches it. */
+	if (stop.kind != PH_STOP_TRAP || ph_os_siginfo_read(thread->tid, &info) < 0 ||
+	    (info.si_code != SIGTRAP && info.si_code != TRAP_TRACE)) {
+		ph_thread_set_pending(thread, status);
+		return false;
+	}
+	if (info.si_code == SIGTRAP && ph_os_sigmask_read(thread->tid, &mask) >= 0 && (mask & TRAP_BIT))
+		ph_os_sigmask_write(thread->tid, mask & ~TRAP_BIT);
+	return true;
+}
+
 static void go(struct ph_thread *thread)
 {
 	struct ph_err err = { 0 };
-	int sig = thread->stop_signal, r = ph_thread_regs_flush(thread, &err);
-	bool listen = thread->group_stopped && !sig;
+	int sig, r;
+	bool listen;
 
+	if (thread->stop_signal == SIGTRAP && thread->process->space->n_sorted && !deliver_trap(thread))
+		return;
+	sig = thread->stop_signal;
+	listen = thread->group_stopped && !sig;
+	r = ph_thread_regs_flush(thread, &err);
 	if (r < 0 && r != -ESRCH) {
 		ph_resume_fail(thread->process->session, r, &err);
 		return;
@@ -67,8 +107,8 @@ static void release_held(struct ph_session *session, const struct ph_space *spac
 			}
 }
 
-/* True when the thread may go on; false when something came up that is pending on it now, or failed. */
-static bool pass_site(struct ph_thread *thread)
+/* Done: the thread may go on. Else something came up that is pending on it now, or failed. */
+static enum ph_step_result pass_site(struct ph_thread *thread)
 {
 	struct ph_process *process = thread->process;
 	struct ph_site *site = ph_space_site_find(process->space, thread->pass.addr);
@@ -79,11 +119,11 @@ static bool pass_site(struct ph_thread *thread)
 	if (site && !site->armed)
 		site = NULL;
 	if (!site && !thread->pass.report)
-		return true;
+		return PH_STEP_DONE;
 	if (site && !thread->pass.report && !thread->pass.alone && ph_copy_pass(thread, site))
-		return !ph_thread_has_pending(thread);
+		return ph_thread_has_pending(thread) ? PH_STEP_PENDING : PH_STEP_DONE;
 	if (thread->state != PH_THREAD_STOPPED)
-		return false;
+		return PH_STEP_PENDING;
 	if (site)
 		ph_hold_space(process->session, process->space, thread);
 	/* An int3 of the program's own under ours: this very trap is its. */
@@ -98,13 +138,14 @@ static bool pass_site(struct ph_thread *thread)
 		release_held(process->session, process->space);
 	if (r < 0 && r != -ESRCH)
 		ph_resume_fail(process->session, r, &err);
-	return r >= 0 && result == PH_STEP_DONE;
+	return r < 0 ? PH_STEP_PENDING : result;
 }
 
 /* What the pass of a site still asks for, done; true when the thread may go on. */
 static bool finish_pass(struct ph_thread *thread)
 {
 	struct ph_session *session = thread->process->session;
+	enum ph_step_result result;
 	struct ph_err err = { 0 };
 	int length;
 
@@ -126,7 +167,10 @@ static bool finish_pass(struct ph_thread *thread)
 		ph_thread_set_rip(thread, thread->view.regs.rip + (ph_addr)length);
 		return true;
 	}
-	if (!pass_site(thread)) {
+	result = pass_site(thread);
+	if (result == PH_STEP_LATER)
+		return false;
+	if (result == PH_STEP_PENDING) {
 		ph_thread_end_pass(thread);
 		return false;
 	}
@@ -151,7 +195,8 @@ void ph_resume(struct ph_thread *thread)
 
 	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread) || ph_session_is_done(session))
 		return;
-	if (finish_pass(thread) && thread->state == PH_THREAD_STOPPED)
+	/* In a group stop nothing of the program runs: the pass waits for its end. */
+	if (thread->group_stopped || (finish_pass(thread) && thread->state == PH_THREAD_STOPPED))
 		go(thread);
 }
 

@@ -57,9 +57,12 @@ struct pass {
 	uint64_t mask;		/* the thread's own, while masked */
 };
 
-enum verdict { AGAIN, PASSED, FOR_DISPATCH };
+enum verdict { AGAIN, PASSED, FOR_DISPATCH, LATER };
 
-/* A signal before the instruction ran: off with it, until the pass is over. */
+/*
+ * A signal before the instruction ran. One with a handler is put off until the pass is over; without one nothing can
+ * return to the site, and the pass is made after it was delivered.
+ */
 static enum verdict put_off_signal(struct ph_thread *thread, struct pass *pass, int sig)
 {
 	siginfo_t info;
@@ -68,7 +71,9 @@ static enum verdict put_off_signal(struct ph_thread *thread, struct pass *pass, 
 		return FOR_DISPATCH;
 	if (ph_signal_is_fault(sig, info.si_code))
 		return FOR_DISPATCH;
-	if (ph_signal_defer(thread, &info, ph_signal_arrive(thread, &info)) < 0)
+	if (!ph_signal_is_caught(thread, sig))
+		return LATER;
+	if (ph_signal_put_off(thread, &info) < 0)
 		return FOR_DISPATCH;
 	if (!pass->masked && ph_os_sigmask_read(thread->tid, &pass->mask) >= 0 &&
 	    ph_os_sigmask_write(thread->tid, pass->mask | ~PH_SYNCHRONOUS_SIGNALS) >= 0)
@@ -113,26 +118,28 @@ static enum verdict judge(struct ph_thread *thread, struct pass *pass, int statu
 	if (pass->decoded && pass->insn.is_rep_string && ph_thread_regs_fetch(thread, NULL) >= 0 &&
 	    thread->view.regs.rip == pass->addr)
 		return AGAIN;
-	return PASSED;
+	/* A program that steps itself has a trap coming for it. */
+	return pass->had_trap_flag ? FOR_DISPATCH : PASSED;
 }
 
 static int run_original(struct ph_thread *thread, struct pass *pass, enum ph_step_result *ret, struct ph_err *err)
 {
 	/* Into a system call, not through it: it may block for ever while the others are held. */
 	enum ph_alone_how how = pass->decoded && pass->insn.is_syscall ? PH_ALONE_SYSCALL : PH_ALONE_STEP;
+	int status, r, sig = thread->stop_signal;
 	enum verdict verdict;
-	int status, r;
 
 	do {
 		thread->process->session->stats.single_steps++;
-		r = ph_alone_run(thread, how, &status, err);
+		r = ph_alone_run(thread, how, sig, &status, err);
 		if (r < 0)
 			return r;
 		verdict = judge(thread, pass, status);
+		sig = 0;
 	} while (verdict == AGAIN);
-	if (verdict == FOR_DISPATCH)
+	if (verdict != PASSED)
 		ph_thread_set_pending(thread, status);
-	*ret = verdict == PASSED ? PH_STEP_DONE : PH_STEP_PENDING;
+	*ret = verdict == PASSED ? PH_STEP_DONE : verdict == LATER ? PH_STEP_LATER : PH_STEP_PENDING;
 	return 0;
 }
 

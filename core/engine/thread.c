@@ -75,6 +75,7 @@ void ph_thread_set_stopped(struct ph_thread *thread)
 	thread->state = PH_THREAD_STOPPED;
 	thread->view.stopped = 1;
 	thread->stop_signal = 0;
+	thread->group_stopped = false;
 	forget_cache(thread);
 }
 

@@ -68,6 +68,13 @@ static long number(const char *text, const char *name)
 	return at ? strtol(at, NULL, 10) : 0;
 }
 
+static uint64_t mask(const char *text, const char *name)
+{
+	const char *at = field(text, name);
+
+	return at ? strtoull(at, NULL, 16) : 0;
+}
+
 int ph_os_status_parse(const char *text, struct ph_os_status *ret)
 {
 	const char *name = field(text, "Name:"), *state = field(text, "State:");
@@ -80,6 +87,7 @@ int ph_os_status_parse(const char *text, struct ph_os_status *ret)
 		.tracer = (pid_t)number(text, "TracerPid:"),
 		.uid = (uid_t)number(text, "Uid:"),
 		.seccomp = (int)number(text, "Seccomp:"),
+		.caught = mask(text, "SigCgt:"),
 		/* "Kthread:" exists since Linux 6.8; before it, a thread without an address space has no VmSize. */
 		.kthread = field(text, "Kthread:") ? number(text, "Kthread:") == 1 :
 			   *state != 'Z' && *state != 'X' && !field(text, "VmSize:"),

@@ -2,8 +2,8 @@
 --
 -- A 64-bit quantity is a uint64_t or int64_t cdata. Stock LuaJIT shows it with ULL, turns negative numbers into 2^63
 -- (in the interpreter; its JIT does not), cuts fractions off and divides by zero. install() mends the metatable that
--- all cdata share, and string.format, bit and the writers of files. Traces take that metatable for constant, so
--- install() comes before any code is compiled. Other cdata (pointers, structs, metatypes) keep the stock behaviour.
+-- all cdata share, and string.format, bit and the writers of files (operators.lua). Other cdata (pointers, structs,
+-- metatypes) keep the stock behaviour.
 --
 -- In the checks below `what` begins the message, and `level` says whose line it names, counted as by error() in
 -- the function that calls the check: 2, its caller, is the default.
@@ -13,7 +13,7 @@ local ffi = require "ffi"
 local M = {}
 
 local cast, istype, typeof = ffi.cast, ffi.istype, ffi.typeof
-local type, tonumber, tostring, error, select = type, tonumber, tostring, error, select
+local type, tonumber, tostring, error = type, tonumber, tostring, error
 local format = string.format
 
 local u64_t, i64_t, i32_t = typeof "uint64_t", typeof "int64_t", typeof "int32_t"
