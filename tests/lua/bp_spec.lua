@@ -275,9 +275,10 @@ describe("bp", function()
 			} do
 				raises(function() bp("calc", nothing, row[1]) end, row[2])
 			end
-			for _, fn in ipairs { 5, "x", {}, true, 5ULL, GOTO, setmetatable({}, { __call = 5 }) } do
+			for _, fn in ipairs { 5, "x", {}, true, 5ULL, setmetatable({}, { __call = 5 }) } do
 				raises(function() bp("calc", fn) end, "bp: function or action expected as the second argument")
 			end
+			raises(function() bp("calc", GOTO) end, "bp: GOTO alone is no action yet")
 			raises(function() bp("calc") end, "bp: function or action expected as the second argument, got nil")
 			for _, row in ipairs {
 				{ nil, "got nil" }, { -1, "negative" }, { 1.5, "got 1.5" }, { 1e300, "64 bits" }, { {}, "a table" },
