@@ -25,7 +25,8 @@ spawned() {
 		launch "$PTRACEHOOK" script.lua "${@:3}"
 		interrupted_with "$signal"
 		target=$(sed -n 's/^target //p' stdout)
-		[ -z "$target" ] || ! is_alive "$target" || fail "the target lives on after SIG${signal%:*}"
+		# Killed it is; the kernel may still be about it.
+		[ -z "$target" ] || wait_until not is_alive "$target"
 	done
 }
 
