@@ -2,7 +2,7 @@
 # The scripts for users, as users call them.
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/common.bash"
-limit=40
+limit=60
 
 dump=$TOP/scripts/dump.lua bypass=$TOP/scripts/bypass.lua oracle=$TOP/scripts/oracle.lua
 

@@ -13,7 +13,7 @@
 #	e2e_main "$@"
 #
 # Each function whose name begins with test_ is a test, in the order of the file. It runs in a bash of its own, in an
-# empty folder of its own ($PWD), under tests/lib/supervise.lua: after $limit seconds (20; set it at the top of the
+# empty folder of its own ($PWD), under tests/lib/supervise.lua: after $limit seconds (60; set it at the top of the
 # file; three times that in the asan build), on a process left behind or a sanitizer's report it fails. The first
 # expectation that does not hold ends it. In the environment: PTRACEHOOK (the program), TARGETS (the built test
 # targets), BUILD (asan or release), TOP (the tree), MESON_BUILD (the build folder).
@@ -26,7 +26,7 @@ set -uo pipefail
 : "${BUILD:=release}" "${MESON_BUILD:=$TOP/build/$BUILD}"
 : "${PTRACEHOOK:=$MESON_BUILD/ptracehook}" "${TARGETS:=$TOP/build/targets}"
 export TOP BUILD MESON_BUILD PTRACEHOOK TARGETS
-limit=20
+limit=60
 
 # What a test says
 
