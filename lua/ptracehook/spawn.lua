@@ -105,9 +105,6 @@ local function open_stream(name, what)
 	elseif what == "null" then
 		return open_file("/dev/null", reads and O_RDONLY or O_WRONLY)
 	elseif type(what) == "table" and type(what.file) == "string" then
-		if what.file:find("\0", 1, true) then
-			return nil, ("spawn: %s: a file's name must not contain a zero byte"):format(name)
-		end
 		return open_file(what.file, reads and O_RDONLY or O_WRONLY + O_CREAT + O_TRUNC)
 	elseif type(what) == "table" and type(what.data) == "string" and reads then
 		return open_data(what.data)

@@ -90,9 +90,6 @@ local function from_lanes(width, lane, values, level)
 end
 
 local function from_cdata(width, value, level)
-	if number.is_type(value) then
-		error(string.format("vector: array or struct expected, got %s", number.show(value)), level + 1)
-	end
 	local size = ffi.sizeof(value)
 	if size ~= width then
 		error(string.format("vector: %d bytes expected, got %s bytes (%s)", width, size or "no",

@@ -25,8 +25,7 @@ spawned() {
 		launch "$PTRACEHOOK" script.lua "${@:3}"
 		interrupted_with "$signal"
 		target=$(sed -n 's/^target //p' stdout)
-		# Killed it is; the kernel may still be about it.
-		[ -z "$target" ] || wait_until not is_alive "$target"
+		[ -z "$target" ] || ! is_alive "$target" || fail "the target lives on after SIG${signal%:*}"
 	done
 }
 

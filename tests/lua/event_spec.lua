@@ -56,15 +56,6 @@ describe("on", function()
 			assert.same({ ["SIGRTMIN+0"] = SIG.SIGRTMIN, ["SIGRTMIN+1"] = SIG.SIGRTMIN + 1 }, names)
 		end)
 
-		it("tells whose end SIGCHLD is about", function()
-			local s = support.spawn { "forker", "fork" }
-			local child, pid
-			s:on("fork", function(_, process) child = process.pid end)
-			s:on("signal", "SIGCHLD", function(_, sig) pid = sig.pid end)
-			run_to_end(s)
-			assert.equal(child, pid)
-		end)
-
 		it("takes filters: a name, a number, a list, with and without SIG", function()
 			for filter, expected in pairs {
 				SIGUSR1 = 3, usr1 = 3, USR1 = 3, SIGUSR2 = 0, [10] = 3, [12] = 0,

@@ -359,18 +359,8 @@ describe("threads and processes", function()
 	end)
 end)
 
--- What another ptracehook prints and says for this script, and its status.
-local function run_script(text)
-	local script = support.write(support.temporary(), text)
-	local program = support.read "/proc/self/cmdline":match "^[^%z]+"
-	local out = io.popen(("'%s' '%s' 2>&1; echo status $?"):format(program, script))
-	local words = out:read "*a"
-	out:close()
-	return words
-end
-
 it("without a target every verb says what to do", function()
-	assert.equal("good\nstatus 0\n", run_script [[
+	local script = support.write(support.temporary(), [[
 		local verbs = { "bp", "bps", "on", "run", "detach", "kill", "threads", "sym", "find_sym", "hexdump", "stats" }
 		for _, name in ipairs(verbs) do
 			local ok, message = pcall(function() _G[name]() end)
@@ -387,31 +377,8 @@ it("without a target every verb says what to do", function()
 		assert(not pcall(policy, { exitkill = true }))
 		print "good"
 	]])
+	local out = io.popen(("%s %s 2>&1"):format(support.read "/proc/self/cmdline":match "^[^%z]+", script))
+	assert.equal("good\n", out:read "*a")
+	out:close()
 	support.close()
-end)
-
-describe("finalisers at the very end", function()
-	after_each(support.close)
-
-	local function with_finaliser(body)
-		return run_script(([[
-			local s = spawn { "%s" , stdout = "null" }
-			s:bp("calc", CONTINUE)
-			last = newproxy(true)
-			getmetatable(last).__gc = function() %s end
-		]]):format(support.target "calc_pie", body:gsub("%%", "%%%%")))
-	end
-
-	it("find sessions ended, and cannot open any", function()
-		for _, call in ipairs { 'spawn, { "true" }', "attach, 1" } do
-			local said = with_finaliser(('print(select(2, pcall(%s)))'):format(call))
-			assert.truthy(said:find(call:match "%a+" .. ": ptracehook is ending\nstatus 0\n$"), said)
-		end
-		assert.equal("status 0\n",
-			with_finaliser "pcall(bp, 'main', CONTINUE) pcall(run) pcall(function() return regs.rax end)")
-	end)
-
-	it("may end it with a status", function()
-		assert.equal("status 3\n", with_finaliser "os.exit(3)")
-	end)
 end)
