@@ -12,7 +12,7 @@ limit=1
 END
 cat >>"$work/sample.sh" <<'END'
 test_pass() { run sh -c 'cat; echo no >&2; exit 3' <<<yes; expect_status 3; expect_stdout yes; expect_stderr no; }
-test_pass_interrupt() { start cat /dev/zero; kill -INT "$started"; wait_started; expect_status 130; }
+test_pass_interrupt() { start cat /dev/zero; wait_until grep -qx cat "/proc/$started/comm"; kill -INT "$started"; wait_started; expect_status 130; }
 test_pass_started_is_killed() { start cat /dev/zero; wait_until is_alive "$started"; }
 test_pass_complaint() { run sh -c 'echo "sh: one" >&2'; expect_complaint '^sh: '; }
 test_skip() { skip "because"; }
