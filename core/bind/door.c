@@ -128,7 +128,7 @@ static void push_siginfo(lua_State *L, const siginfo_t *info)
 	     info->si_signo == SIGFPE || info->si_signo == SIGTRAP)) {
 		ph_bind_push_u64(L, (uint64_t)(uintptr_t)info->si_addr);
 		lua_setfield(L, -2, "addr");
-	} else if (info->si_code <= 0 && info->si_code != SI_TIMER) {
+	} else if ((info->si_code <= 0 && info->si_code != SI_TIMER) || info->si_signo == SIGCHLD) {
 		lua_pushinteger(L, info->si_pid);
 		lua_setfield(L, -2, "pid");
 		if (info->si_code == SI_QUEUE) {

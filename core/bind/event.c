@@ -143,16 +143,18 @@ static uint64_t check_signals(lua_State *L, int index)
 
 static struct hook *new_hook(lua_State *L, int index, enum ph_event_kind kind, struct hook **handle)
 {
-	struct hook *hook = calloc(1, sizeof(*hook));
+	struct hook *hook;
+	int ref;
 
-	if (!hook)
-		ph_bind_argument_error(L, "on: out of memory");
-	*handle = hook;
-	hook->handle = handle;
-	hook->kind = kind;
-	hook->ref = LUA_NOREF;
 	lua_pushvalue(L, index);
-	hook->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	hook = calloc(1, sizeof(*hook));
+	if (!hook) {
+		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+		ph_bind_argument_error(L, "on: out of memory");
+	}
+	*hook = (struct hook){ .ref = ref, .handle = handle, .kind = kind };
+	*handle = hook;
 	return hook;
 }
 

@@ -110,13 +110,17 @@ void ph_bind_interrupt_install(void)
 
 void ph_bind_exit(int status)
 {
-	if (ph_bind.depth == 0) {
+	if (ph_bind.depth == 0 && ph_bind.tracer) {
 		ph_bind_close(&ph_bind);
 		exit(status);
 	}
-	/* The engine is on the stack below us, so it is not asked to finish what it was doing; nor is exit(3). */
+	/*
+	 * The engine is on the stack below us, so it is not asked to finish what it was doing; nor is exit(3). In a
+	 * finaliser of Lua's end there is no engine any more.
+	 */
 	ph_bind.busy++;
 	fflush(NULL);
-	ph_tracer_abandon(ph_bind.tracer);
+	if (ph_bind.tracer)
+		ph_tracer_abandon(ph_bind.tracer);
 	_exit(status);
 }

@@ -82,6 +82,13 @@ void ph_bind_adopt(struct ph_session *session)
 	lua_pop(ph_bind.L, 1);
 }
 
+/* Finalisers run when every session is closed. */
+static void check_tracer(lua_State *L, const char *what)
+{
+	if (!ph_bind.tracer)
+		ph_bind_argument_error(L, "%s: ptracehook is ending", what);
+}
+
 /* A list of strings from the table at the top of the stack, NULL-terminated; its memory is Lua's, left on the stack. */
 static char **string_list(lua_State *L, int table)
 {
@@ -130,6 +137,7 @@ static int l_spawn(lua_State *L)
 	struct ph_err err;
 	int r;
 
+	check_tracer(L, "spawn");
 	options.path = optional_string(L, 1, "path");
 	options.cwd = optional_string(L, 1, "cwd");
 	options.no_aslr = flag(L, 1, "no_aslr");
@@ -184,6 +192,7 @@ static int l_attach(lua_State *L)	/* core.attach(pid, follow) -> Session */
 	struct ph_err err;
 	int r;
 
+	check_tracer(L, "attach");
 	ph_bind_enter();
 	r = ph_session_attach(ph_bind.tracer, pid, follow, &session, &err);
 	ph_bind_leave();
