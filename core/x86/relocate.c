@@ -333,11 +333,18 @@ static bool is_canonical(ph_addr addr)
 	return (uint64_t)((int64_t)(addr << 16) >> 16) == addr;
 }
 
+/* By the escape opcodes: Zydis counts fisttp as SSE3. fwait is no escape, and control in any case. */
+static bool is_x87(const ZydisDecodedInstruction *insn)
+{
+	return insn->encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+	       (insn->opcode & 0xf8) == 0xd8;
+}
+
 static bool must_run_at_home(const ZydisDecodedInstruction *insn, ph_addr from)
 {
 	if (IS_AMONG(insn->mnemonic, refused) || insn->meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
 		return true;
-	if (insn->meta.isa_ext == ZYDIS_ISA_EXT_X87 && !IS_AMONG(insn->mnemonic, x87_control))
+	if (is_x87(insn) && !IS_AMONG(insn->mnemonic, x87_control))
 		return true;
 	return is_vendors_branch(insn) ||
 	       (ph_zydis_is_direct(insn) &&

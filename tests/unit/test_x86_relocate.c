@@ -245,7 +245,7 @@ static void refuses_what_sees_its_own_address(void **state)
 		"c7 f8 00 00 00 00",			/* xbegin */
 		"0f 01 d7",				/* enclu */
 		"cb", "ff 18", "ff 28", "ff 2d 00 00 00 00",
-		"d9 ee", "de c1", "dd 05 10 00 00 00",	/* x87: fip */
+		"d9 ee", "de c1", "dd 05 10 00 00 00", "dd 08",	/* x87: fip */
 		"ff d4",				/* call rsp */
 		"66 e8 10 00 00 00", "66 e9 10 00 00 00", "66 eb 10", "66 74 10", "66 e2 10", "66 ff d0", "66 ff 10",
 		"c5 64 85 00 00 00 00",			/* jknzd */
