@@ -137,22 +137,27 @@ static void plan_way(struct ph_thread *thread, struct ph_site *site)
 		    ph_map_add(&space->slots.by_site, site->addr, slot) < 0)
 			return;
 	}
+	site->slot = slot;
 	site->way = PH_WAY_COPY;
 }
 
 bool ph_copy_pass(struct ph_thread *thread, struct ph_site *site)
 {
-	if (site->way == PH_WAY_UNKNOWN)
+	if (site->way == PH_WAY_UNKNOWN) {
 		plan_way(thread, site);
+		/* It had to make a call for us, and may not have come back. */
+		if (!thread->view.have)
+			return false;
+	}
 	switch (site->way) {
 	case PH_WAY_EMULATE:
 		if (ph_emulation_run(&site->emulation, &thread->view.regs, NULL) < 0)
 			return false;
-		thread->view.dirty = 1;
+		thread->view.dirty = PH_DIRTY_ANY;
 		thread->process->session->stats.emulated++;
 		return true;
 	case PH_WAY_COPY:
-		return ph_inside_enter(thread);
+		return ph_inside_enter_slot(thread, site->slot);
 	case PH_WAY_UNKNOWN:
 	case PH_WAY_STEP:
 		break;

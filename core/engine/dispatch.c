@@ -83,6 +83,7 @@ static int return_now(struct ph_thread *thread, const struct ph_plan *plan, stru
 	regs->rsp += sizeof(to);
 	if (plan->has_value)
 		regs->rax = plan->value;
+	thread->view.dirty = PH_DIRTY_ANY;
 	ph_thread_set_rip(thread, to);
 	return 0;
 }
@@ -211,6 +212,7 @@ static void on_trap(struct ph_thread *thread)
 	struct ph_space *space = thread->process->space;
 	struct ph_site *site;
 	siginfo_t info;
+	bool is_ours;
 	ph_addr at;
 
 	/* Gone between its stop and now: its end is on the way. */
@@ -228,7 +230,8 @@ static void on_trap(struct ph_thread *thread)
 	}
 	if (ph_os_siginfo_read(thread->tid, &info) < 0)
 		return;
-	switch (ph_trap_decode(info.si_code, site && site->armed, ph_space_was_trap(space, thread->tid, at))) {
+	is_ours = site && site->armed;
+	switch (ph_trap_decode(info.si_code, is_ours, !is_ours && ph_space_was_trap(space, thread->tid, at))) {
 	case PH_TRAP_BREAKPOINT:
 		on_breakpoint(thread, site);
 		break;

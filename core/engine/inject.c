@@ -106,7 +106,7 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	thread->view.regs.r8 = args[4];
 	thread->view.regs.r9 = args[5];
 	thread->view.regs.orig_rax = (uint64_t)-1;
-	thread->view.dirty = 1;
+	thread->view.dirty = PH_DIRTY_ANY;
 	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && 
 		 ph_os_sigmask_write(thread->tid, mask | ~PH_SYNCHRONOUS_SIGNALS) >= 0;
 	r = run_call(thread, insn, &regroup, err);
@@ -124,7 +124,8 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 		return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
 	thread->fetched = before;
 	thread->view.regs = wanted;
-	thread->view.have = thread->view.dirty = 1;
+	thread->view.have = 1;
+	thread->view.dirty = PH_DIRTY_ANY;
 	thread->stop_signal = stop_signal;
 	return r;
 }

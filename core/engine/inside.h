@@ -16,4 +16,7 @@ void ph_inside_leave(struct ph_thread *thread);
 /* Back into the copy, if it stands at the site with the pass to be made and there is one: true, and the pass is over. */
 bool ph_inside_enter(struct ph_thread *thread);
 
+/* The same for whoever knows that it stands there, its registers fetched, and by which copy it passes. */
+bool ph_inside_enter_slot(struct ph_thread *thread, const struct ph_slot *slot);
+
 #endif

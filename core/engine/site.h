@@ -13,6 +13,8 @@
 
 #define PH_TRAP_BYTE 0xcc	/* int3 */
 
+struct ph_slot;
+
 struct ph_site_owner {
 	struct ph_breakpoint *breakpoint;	/* borrowed; it takes itself out before it goes */
 	unsigned int id;			/* the order in which owners are called */
@@ -32,6 +34,7 @@ struct ph_site {
 	uint8_t way;			/* enum ph_way */
 	uint8_t length;			/* of the instruction; 0: not known yet, or none */
 	struct ph_emulation emulation;	/* PH_WAY_EMULATE */
+	struct ph_slot *slot;		/* PH_WAY_COPY; borrowed from the space's slots, which outlive it */
 	bool armed;	/* PH_TRAP_BYTE stands in memory */
 	struct ph_site_owner *owners;
 	size_t n_owners, room_owners;

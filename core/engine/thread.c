@@ -1,6 +1,7 @@
 #include "engine/thread.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,7 @@ void ph_thread_retire(struct ph_thread *thread)
 	ph_list_remove(&thread->in_pending);
 	ph_list_remove(&thread->in_process);
 	if (session->tracer)
-		ph_map_remove(&session->tracer->threads, (uint64_t)thread->tid);
+		ph_tracer_forget(session->tracer, thread->tid);
 	if (session->selected == thread) {
 		session->selected = NULL;
 		ph_thread_unref(thread);
@@ -149,7 +150,7 @@ int ph_thread_regs_fetch(struct ph_thread *thread, struct ph_err *err)
 void ph_thread_set_rip(struct ph_thread *thread, ph_addr rip)
 {
 	thread->view.regs.rip = rip;
-	thread->view.dirty = 1;
+	thread->view.dirty |= PH_DIRTY_RIP;
 }
 
 /*
@@ -162,26 +163,35 @@ static void forget_syscall(struct user_regs_struct *regs, const struct user_regs
 		regs->orig_rax = (uint64_t)-1;
 }
 
+static bool differ_but_rip(const struct user_regs_struct *a, const struct user_regs_struct *b)
+{
+	const size_t at = offsetof(struct user_regs_struct, rip), behind = at + sizeof(a->rip);
+
+	return memcmp(a, b, at) != 0 || memcmp((const char *)a + behind, (const char *)b + behind, sizeof(*a) - behind) != 0;
+}
+
 static int flush_general(struct ph_thread *thread, struct ph_err *err)
 {
-	struct user_regs_struct *regs = &thread->view.regs, but_rip;
-	int r;
+	struct user_regs_struct *regs = &thread->view.regs;
+	bool others;
+	int r = 0;
 
 	forget_syscall(regs, &thread->fetched);
-	but_rip = *regs;
-	but_rip.rip = thread->fetched.rip;
+	others = regs->orig_rax != thread->fetched.orig_rax ||
+		 ((thread->view.dirty & PH_DIRTY_ANY) && differ_but_rip(regs, &thread->fetched));
 	/* Most hooks change rip alone, and one word is cheaper than the whole set. */
-	if (memcmp(&but_rip, &thread->fetched, sizeof(but_rip)) != 0)
+	if (others)
 		r = ph_os_regs_write(thread->tid, regs);
 	else if (regs->rip != thread->fetched.rip)
 		r = ph_os_rip_write(thread->tid, regs->rip);
-	else
-		r = 0;
 	if (r < 0)
 		return r == -EIO ? ph_err_say(err, r, "write registers", "the kernel takes no such value: a segment "
 					      "register or base that is not the program's own") :
 				   ph_err_set_in(err, r, "write registers", thread->tid);
-	thread->fetched = *regs;
+	if (others)
+		thread->fetched = *regs;
+	else
+		thread->fetched.rip = regs->rip;
 	thread->view.dirty = 0;
 	return 0;
 }
@@ -256,7 +266,7 @@ int ph_thread_regs_set(struct ph_thread *thread, const struct user_regs_struct *
 	if (r < 0)
 		return r;
 	thread->view.regs = *regs;
-	thread->view.dirty = 1;
+	thread->view.dirty = PH_DIRTY_ANY;
 	return ph_thread_regs_flush(thread, err);
 }
 

@@ -22,12 +22,17 @@ enum ph_thread_state {
 	PH_THREAD_ENDED,
 };
 
+enum ph_dirty {
+	PH_DIRTY_ANY = 1,
+	PH_DIRTY_RIP = 2,	/* this one alone, unless PH_DIRTY_ANY is set as well */
+};
+
 /* What the binding reads and writes in place. Its layout is part of the FFI declaration (bind/regs.c). */
 struct ph_view {
 	struct user_regs_struct regs;
 	uint32_t stopped;	/* regs may be asked for */
 	uint32_t have;		/* regs holds them */
-	uint32_t dirty;		/* regs was written */
+	uint32_t dirty;		/* regs was written: enum ph_dirty; whoever writes from Lua says PH_DIRTY_ANY */
 	uint32_t tid;
 };
 
@@ -98,7 +103,7 @@ void ph_thread_end_pass(struct ph_thread *thread);
 /* view.regs and view.have; -ESRCH when gone, -EBUSY when running. */
 int ph_thread_regs_fetch(struct ph_thread *thread, struct ph_err *err);
 
-/* For engine code that has fetched: the instruction pointer. */
+/* For engine code that has fetched: the instruction pointer. Whoever changes others says PH_DIRTY_ANY in view.dirty. */
 void ph_thread_set_rip(struct ph_thread *thread, ph_addr rip);
 
 /* What was changed, written back. */

@@ -28,9 +28,19 @@ bool ph_tracer_is_interrupted(const struct ph_tracer *tracer)
 	return tracer->interrupt && *tracer->interrupt;
 }
 
-struct ph_thread *ph_tracer_find(const struct ph_tracer *tracer, pid_t tid)
+struct ph_thread *ph_tracer_find(struct ph_tracer *tracer, pid_t tid)
 {
-	return ph_map_find(&tracer->threads, (uint64_t)tid);
+	if (!tracer->found || tracer->found_tid != tid) {
+		tracer->found = ph_map_find(&tracer->threads, (uint64_t)tid);
+		tracer->found_tid = tid;
+	}
+	return tracer->found;
+}
+
+void ph_tracer_forget(struct ph_tracer *tracer, pid_t tid)
+{
+	ph_map_remove(&tracer->threads, (uint64_t)tid);
+	tracer->found = NULL;
 }
 
 static struct ph_stray *stray_find(const struct ph_tracer *tracer, pid_t tid)

@@ -18,6 +18,8 @@ struct ph_stray {
 
 struct ph_tracer {
 	struct ph_map threads;		/* tid: struct ph_thread */
+	struct ph_thread *found;	/* the last one asked for: most stops are of the same thread; or NULL */
+	pid_t found_tid;
 	struct ph_list sessions;
 	struct ph_list pending;		/* threads whose status waits to be dispatched, oldest first */
 	const volatile sig_atomic_t *interrupt;
@@ -32,7 +34,8 @@ struct ph_tracer {
 	size_t n_strays, room_strays;
 };
 
-struct ph_thread *ph_tracer_find(const struct ph_tracer *tracer, pid_t tid);
+struct ph_thread *ph_tracer_find(struct ph_tracer *tracer, pid_t tid);
+void ph_tracer_forget(struct ph_tracer *tracer, pid_t tid);
 bool ph_tracer_is_interrupted(const struct ph_tracer *tracer);
 
 void ph_tracer_stray_add(struct ph_tracer *tracer, pid_t tid, int status);
