@@ -169,7 +169,11 @@ PH_API struct ph_process *ph_session_process(const struct ph_session *session);	
 struct ph_policy {
 	bool exitkill;	/* default true: the kernel kills the target when the tracer dies without a word */
 	bool follow;	/* children born from now on */
+	int cpu;	/* where the tracer runs: PH_CPU_AUTO (default), PH_CPU_OFF, or the number of a CPU */
 };
+
+#define PH_CPU_AUTO (-1)	/* with the thread that hits, while it is one only; its own affinity is left alone */
+#define PH_CPU_OFF (-2)		/* where the scheduler puts it */
 
 PH_API struct ph_policy ph_session_policy(const struct ph_session *session);
 PH_API int ph_session_set_policy(struct ph_session *session, const struct ph_policy *policy, struct ph_err *err);

@@ -339,7 +339,7 @@ static int l_processes(lua_State *L)
 	return 1;
 }
 
-static int l_policy(lua_State *L)	/* session:set_policy(exitkill, follow), nil: as it is */
+static int l_policy(lua_State *L)	/* session:set_policy(exitkill, follow, cpu), nil: as it is; cpu: PH_CPU_… */
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	struct ph_policy policy = ph_session_policy(session);
@@ -350,6 +350,8 @@ static int l_policy(lua_State *L)	/* session:set_policy(exitkill, follow), nil: 
 		policy.exitkill = lua_toboolean(L, 2);
 	if (!lua_isnoneornil(L, 3))
 		policy.follow = lua_toboolean(L, 3);
+	if (!lua_isnoneornil(L, 4))
+		policy.cpu = (int)lua_tointeger(L, 4);
 	r = ph_session_set_policy(session, &policy, &err);
 	if (r < 0)
 		ph_bind_raise(L, &err);

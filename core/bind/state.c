@@ -8,6 +8,7 @@
 
 #include "bind/bind.h"
 #include "bind/embed.h"
+#include "engine/cpu.h"
 #include "os/wait.h"
 
 struct ph_bind ph_bind = { .error_ref = LUA_NOREF };
@@ -112,6 +113,14 @@ static int l_clock(lua_State *L)	/* core.clock() -> seconds that only grow */
 	return 1;
 }
 
+static int l_leave_cpu(lua_State *L)	/* core.leave_cpu(): before a child of ours is made */
+{
+	(void)L;
+	if (ph_bind.tracer)
+		ph_cpu_leave(ph_bind.tracer);
+	return 0;
+}
+
 static int l_raise(lua_State *L)	/* core.raise(message): at the innermost line that is not ours */
 {
 	ph_bind_argument_error(L, "%s", luaL_checkstring(L, 1));
@@ -122,6 +131,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	static const luaL_Reg functions[] = {
 		{ "exit", l_exit },	      { "is_wide", l_is_wide }, { "report_errors", l_policy_errors },
 		{ "verbosity", l_verbosity }, { "raise", l_raise },
+		{ "leave_cpu", l_leave_cpu },
 		{ "thread", l_thread },	      { "process", l_process }, { "clock", l_clock },
 		{ NULL, NULL },
 	};

@@ -5,6 +5,7 @@
 #include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
+#include "engine/cpu.h"
 #include "engine/run.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
@@ -42,6 +43,7 @@ void ph_tracer_free(struct ph_tracer *tracer)
 	ph_list_each(session, &tracer->sessions, struct ph_session, in_tracer)
 		ph_run_close(session);
 	ph_tracer_reap_children(tracer);
+	ph_cpu_leave(tracer);
 	free(tracer->children);
 	ph_map_fini(&tracer->threads);
 	free(tracer->strays);

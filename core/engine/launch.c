@@ -13,6 +13,7 @@
 
 #include "engine/alone.h"
 #include "engine/arrival.h"
+#include "engine/cpu.h"
 #include "engine/hold.h"
 #include "engine/run.h"
 #include "image/elf.h"
@@ -236,6 +237,8 @@ int ph_session_spawn(struct ph_tracer *tracer, const struct ph_spawn_options *op
 
 	if (!options->argv || !options->argv[0])
 		return ph_err_say(err, -EINVAL, "spawn", "no program");
+	/* The child is to run where we were allowed to, not where we are. */
+	ph_cpu_leave(tracer);
 	r = find_program(options, &path, err);
 	if (r < 0)
 		return r;
@@ -393,6 +396,8 @@ int ph_session_set_policy(struct ph_session *session, const struct ph_policy *po
 	int r = ph_session_check(session, "set policy", err);
 
 	if (r < 0)
+		return r;
+	if (policy->cpu != session->policy.cpu && (r = ph_cpu_set_policy(session->tracer, policy->cpu, err)) < 0)
 		return r;
 	session->policy = *policy;
 	ph_list_each(process, &session->processes, struct ph_process, in_session)

@@ -5,6 +5,7 @@
 
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
+#include "engine/cpu.h"
 #include "engine/dispatch.h"
 #include "engine/handler.h"
 #include "engine/hold.h"
@@ -39,6 +40,7 @@ static int take_status(struct ph_session *session, int64_t deadline)
 		ph_tracer_stray_add(tracer, tid, status);
 		return 0;
 	}
+	ph_cpu_note(tracer, tid, thread->process->session->policy.cpu);
 	ph_arrival_note(thread, status);
 	if (thread->process->session == session)
 		ph_dispatch(thread, status);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/cpu.h"
 #include "os/fault.h"
 
 int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **ret)
@@ -15,6 +16,7 @@ int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **r
 	session->tracer = tracer;
 	session->spawned = spawned;
 	session->policy.exitkill = true;
+	session->policy.cpu = PH_CPU_AUTO;
 	session->next_id = 1;
 	ph_list_init(&session->processes);
 	ph_list_init(&session->breakpoints);
@@ -69,6 +71,7 @@ void ph_session_end(struct ph_session *session, struct ph_reason reason)
 		return;
 	session->ended = true;
 	ph_session_set_outcome(session, reason);
+	ph_cpu_leave(session->tracer);
 	session->tracer = NULL;
 	ph_list_remove(&session->in_tracer);
 }

@@ -9,11 +9,22 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "os/affinity.h"
 #include "ptracehook.h"
 
 struct ph_stray {
 	pid_t tid;
 	int status;
+};
+
+/* Where the tracer runs: cpu.h. */
+struct ph_cpu {
+	pid_t tid;		/* whose stop came last */
+	unsigned int streak;	/* stops of that one since the last look */
+	unsigned int look_at, interval;
+	bool is_pinned;		/* to at; ours is what the tracer was given */
+	int at;
+	struct ph_os_cpus ours;
 };
 
 struct ph_tracer {
@@ -25,6 +36,7 @@ struct ph_tracer {
 	const volatile sig_atomic_t *interrupt;
 	pid_t *children;		/* owned; ours by fork, let go: to be reaped when they end */
 	size_t n_children;
+	struct ph_cpu cpu;
 
 	/*
 	 * A new thread's first stop may be reported before its parent's clone event. The kernel reports each stop

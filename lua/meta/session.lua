@@ -166,11 +166,14 @@ function kill() end
 ---@field errors? "end"|"report" of every session: an error in a hook ends the run (default), or is reported
 ---@field exitkill? boolean of this session: the kernel kills the target if the tracer is killed (default true)
 ---@field follow? boolean of this session: children born from now on are followed as well
+---@field cpu? "auto"|"off"|integer of this session: on which CPU ptracehook itself runs. "auto" (default): on the one
+--- of the thread that hits, while the stops come from one thread only, which makes a stop several times cheaper; "off":
+--- where the scheduler puts it; a number: on that CPU. The target's own affinity is never changed
 
 --- Changes how things are done; what it does not name stays as it is.
 ---
---- Errors: an option that does not exist or has a wrong value; for `exitkill` and `follow`, no target or one that has
---- ended.
+--- Errors: an option that does not exist or has a wrong value; for `exitkill`, `follow` and `cpu`, no target or one that
+--- has ended; a CPU that there is not, or that ptracehook was not given.
 ---
 --- ```lua
 --- policy { errors = "report" }
@@ -330,7 +333,7 @@ function Session:kill() end
 --- ```
 function Session:close() end
 
---- As the global `policy`; `exitkill` and `follow` are this session's.
+--- As the global `policy`; `exitkill`, `follow` and `cpu` are this session's.
 ---
 --- ```lua
 --- process.session:policy { follow = true }

@@ -49,6 +49,15 @@ function os.exit(status)
 	core.exit(tonumber(check.call(number.int, status, "os.exit", check.HERE) % 256))
 end
 
+-- Commands run on every CPU that we were given, not on the one that we may have moved to (policy{cpu = "auto"}).
+for library, name in pairs { [os] = "execute", [io] = "popen" } do
+	local run = library[name]
+	library[name] = function(...)
+		core.leave_cpu()
+		return run(...)
+	end
+end
+
 -- print raises when nobody takes the output, as every other verb does.
 local stdout, tostring, select, concat = io.stdout, tostring, select, table.concat
 

@@ -74,7 +74,19 @@ local function run(self, options)
 	return (run_ms(self, limit and limit < LONG and math.ceil(limit * 1000) or nil))
 end
 
-local policy_known = { errors = true, exitkill = true, follow = true }
+local policy_known = { errors = true, exitkill = true, follow = true, cpu = true }
+local cpu_words = { auto = -1, off = -2 } -- PH_CPU_AUTO, PH_CPU_OFF
+
+local function check_cpu(value)
+	if value == nil or cpu_words[value] then
+		return cpu_words[value]
+	end
+	local ok, cpu = pcall(number.count, value, "cpu")
+	if not ok or cpu >= 2 ^ 31 then
+		check.fail("policy: cpu: \"auto\", \"off\" or the number of a CPU expected, got %s", number.show(value))
+	end
+	return cpu
+end
 
 -- self: nil when there is no session yet.
 local function policy(self, settings)
@@ -84,8 +96,9 @@ local function policy(self, settings)
 	end
 	local exitkill = check.boolean("policy: exitkill", settings.exitkill)
 	local follow = check.boolean("policy: follow", settings.follow)
-	if exitkill ~= nil or follow ~= nil then
-		set_policy(self, exitkill, follow)
+	local cpu = check_cpu(settings.cpu)
+	if exitkill ~= nil or follow ~= nil or cpu ~= nil then
+		set_policy(self, exitkill, follow, cpu)
 	end
 	if settings.errors ~= nil then
 		core.report_errors(settings.errors == "report")
