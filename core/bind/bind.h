@@ -13,6 +13,8 @@
 
 #include "engine/thread.h"
 
+#define PH_PAGE 4096
+
 /* Shared with lua/ptracehook/regs.lua, which declares the same for the FFI. */
 struct ph_bind_now {
 	struct ph_view *view;	/* of the thread that the globals mean; NULL: none yet */
@@ -119,6 +121,9 @@ bool ph_bind_is(lua_State *L, int index, const char *class);
 /* Pushes the one userdata of an engine object, made by ref'ing it when there is none. */
 void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(void *));
 
+/* The same for an object that has one: false, with nothing pushed, when it has not. Never raises. */
+bool ph_bind_push_known(lua_State *L, const void *object);
+
 void ph_bind_open_session(lua_State *L);
 void ph_bind_open_thread(lua_State *L);
 void ph_bind_open_breakpoint(lua_State *L);
@@ -126,6 +131,7 @@ void ph_bind_open_event(lua_State *L);
 void ph_bind_open_action(lua_State *L);
 void ph_bind_open_regs(lua_State *L);
 void ph_bind_open_mem(lua_State *L);
+void ph_bind_open_peek(lua_State *L);
 void ph_bind_open_core(lua_State *L);
 
 void ph_bind_push_session(lua_State *L, struct ph_session *session);

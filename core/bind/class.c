@@ -3,7 +3,7 @@
 #include "bind/bind.h"
 
 /* registry: object pointer to its userdata, weak, so that one object is one value in scripts. */
-#define HANDLES "ptracehook.handles"
+static int handles_ref = LUA_NOREF;
 
 static int l_index(lua_State *L)	/* object.name */
 {
@@ -69,16 +69,14 @@ void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class)
 	lua_setfield(L, -2, class->name);
 	lua_pop(L, 5);
 
-	lua_getfield(L, LUA_REGISTRYINDEX, HANDLES);
-	if (lua_isnil(L, -1)) {
-		lua_newtable(L);		/* nil handles */
-		lua_newtable(L);
-		lua_pushliteral(L, "v");
-		lua_setfield(L, -2, "__mode");
-		lua_setmetatable(L, -2);
-		lua_setfield(L, LUA_REGISTRYINDEX, HANDLES);
-	}
-	lua_pop(L, 1);
+	if (handles_ref != LUA_NOREF)
+		return;
+	lua_newtable(L);		/* handles */
+	lua_newtable(L);
+	lua_pushliteral(L, "v");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	handles_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 bool ph_bind_is(lua_State *L, int index, const char *class)
@@ -113,6 +111,19 @@ void *ph_bind_check(lua_State *L, int index, const char *class)
 			       ar.name ? ": " : "", class, lua_isnone(L, index) ? "nothing" : luaL_typename(L, index));
 }
 
+bool ph_bind_push_known(lua_State *L, const void *object)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, handles_ref);	/* handles */
+	lua_pushlightuserdata(L, (void *)(uintptr_t)object);
+	lua_rawget(L, -2);				/* handles found */
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 2);
+		return false;
+	}
+	lua_remove(L, -2);
+	return true;
+}
+
 void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(void *))
 {
 	void **slot;
@@ -121,18 +132,15 @@ void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(vo
 		lua_pushnil(L);
 		return;
 	}
-	lua_getfield(L, LUA_REGISTRYINDEX, HANDLES);	/* handles */
+	if (ph_bind_push_known(L, object))
+		return;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, handles_ref);	/* handles */
+	slot = lua_newuserdata(L, sizeof(*slot));	/* handles new */
+	*slot = ref(object);
+	luaL_getmetatable(L, class);
+	lua_setmetatable(L, -2);
 	lua_pushlightuserdata(L, object);
-	lua_rawget(L, -2);				/* handles found */
-	if (lua_isnil(L, -1)) {
-		lua_pop(L, 1);
-		slot = lua_newuserdata(L, sizeof(*slot));	/* handles new */
-		*slot = ref(object);
-		luaL_getmetatable(L, class);
-		lua_setmetatable(L, -2);
-		lua_pushlightuserdata(L, object);
-		lua_pushvalue(L, -2);
-		lua_rawset(L, -4);
-	}
+	lua_pushvalue(L, -2);
+	lua_rawset(L, -4);
 	lua_remove(L, -2);
 }

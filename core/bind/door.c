@@ -28,7 +28,7 @@ static int message_handler(lua_State *L)	/* error -> error */
 }
 
 /* registry: functions made once, so that an event makes none. */
-static int message_handler_ref, hook_ref;
+static int message_handler_ref, hook_ref, answer_ref;
 
 bool ph_bind_call(lua_State *L, int n_args, int n_results)
 {
@@ -195,6 +195,25 @@ struct hook {
 	struct ph_action *ret;
 };
 
+/* What the function returned, at the top of the stack, as an action; raises when it is none. */
+static int take_answer(lua_State *L, const struct hook *hook)
+{
+	const char *why;
+
+	if (lua_isnil(L, -1) || ph_bind_to_action(L, -1, hook->event->kind, hook->ret, &why))
+		return 0;
+	push_origin(L, hook->fn_ref);
+	lua_pushfstring(L, "a hook on %s returned %s; it may return nothing or an action such as CONTINUE, STOP, KILL",
+			ph_bind_event_name(hook->event->kind), why);
+	lua_concat(L, 2);
+	return lua_error(L);
+}
+
+static int l_answer(lua_State *L)	/* struct hook, value */
+{
+	return take_answer(L, lua_touserdata(L, 1));
+}
+
 /* One call of a script's function. All of it may raise, so all of it is protected: the engine is below us. */
 static int l_hook(lua_State *L)		/* struct hook */
 {
@@ -208,19 +227,47 @@ static int l_hook(lua_State *L)		/* struct hook */
 		return 0;
 	}
 	lua_call(L, push_arguments(L, hook->event), 1);
-	if (!ph_bind_flush()) {
-		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
-		return lua_error(L);
+	return take_answer(L, hook);
+}
+
+/*
+ * The usual hit: a function, and arguments that scripts have met. Nothing here can raise but the function, so it is
+ * called straight, for half the cost of l_hook; -1: that has to do it.
+ */
+static int call_straight(lua_State *L, const struct hook *hook)
+{
+	const struct ph_event *event = hook->event;
+	int top = lua_gettop(L);
+
+	if (event->kind != PH_EVENT_BREAKPOINT)
+		return -1;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, hook->fn_ref);
+	if (lua_type(L, -1) != LUA_TFUNCTION || !ph_bind_push_known(L, event->thread) ||
+	    !ph_bind_push_known(L, event->breakpoint)) {
+		lua_settop(L, top);
+		return -1;
 	}
+	if (!ph_bind_call(L, 2, 1))
+		return false;
 	if (lua_isnil(L, -1))
-		return 0;
-	if (ph_bind_to_action(L, -1, hook->event->kind, hook->ret, &why))
-		return 0;
-	push_origin(L, hook->fn_ref);
-	lua_pushfstring(L, "a hook on %s returned %s; it may return nothing or an action such as CONTINUE, STOP, KILL",
-			ph_bind_event_name(hook->event->kind), why);
-	lua_concat(L, 2);
-	return lua_error(L);
+		return true;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, answer_ref);	/* value l_answer */
+	lua_insert(L, -2);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)hook);
+	lua_insert(L, -2);
+	return ph_bind_call(L, 2, 0);
+}
+
+static bool call_hook(lua_State *L, const struct hook *hook)
+{
+	int r = call_straight(L, hook);
+
+	if (r < 0) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, hook_ref);
+		lua_pushlightuserdata(L, (void *)(uintptr_t)hook);
+		r = ph_bind_call(L, 1, 0);
+	}
+	return r && ph_bind_flush();
 }
 
 struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
@@ -236,10 +283,8 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 	ph_bind_set_current(event->session);
 	ph_bind_set_now(event->thread);
 	ph_bind.event_process = event->process;
-	lua_rawgeti(L, LUA_REGISTRYINDEX, hook_ref);
-	lua_pushlightuserdata(L, &hook);
 	ph_bind.depth++;
-	if (!ph_bind_call(L, 1, 0)) {
+	if (!call_hook(L, &hook)) {
 		action = (struct ph_action){ .kind = PH_CONTINUE };
 		if (ph_bind.report_errors && !ph_bind.interrupted)
 			ph_bind_report("error in a hook: ");
@@ -263,4 +308,6 @@ void ph_bind_open_door(lua_State *L)
 	message_handler_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pushcfunction(L, l_hook);
 	hook_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pushcfunction(L, l_answer);
+	answer_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }

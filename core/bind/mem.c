@@ -6,7 +6,6 @@
 #include "bind/bind.h"
 #include "os/procfs.h"
 
-#define PAGE 4096
 #define FIND_CHUNK (1 << 20)
 #define READ_CHUNK (1 << 20)
 
@@ -197,14 +196,14 @@ static int l_cstr(lua_State *L)		/* mem.cstr(addr [, max]) -> string */
 	struct ph_thread *thread;
 	struct ph_err err;
 	luaL_Buffer text;
-	char piece[PAGE];
+	char piece[PH_PAGE];
 
 	if (!lua_isnoneornil(L, 2))
 		max = ph_bind_check_len(L, 2, named(L, "cstr: max"));
 	thread = check_alive(L);
 	luaL_buffinit(L, &text);
 	while (done < max) {
-		size_t n = PAGE - (addr + done) % PAGE;
+		size_t n = PH_PAGE - (addr + done) % PH_PAGE;
 		const char *end;
 
 		if (n > 256 && done == 0)
@@ -260,7 +259,7 @@ static int l_search(lua_State *L)
 		}
 		if (err.code) {
 			/* A hole: on behind its page. */
-			start = (start + n + PAGE) & ~(ph_addr)(PAGE - 1);
+			start = (start + n + PH_PAGE) & ~(ph_addr)(PH_PAGE - 1);
 			continue;
 		}
 		start += n >= pattern.len ? n - pattern.len + 1 : n;

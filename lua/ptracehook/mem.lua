@@ -5,6 +5,7 @@ local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local layout = require "ptracehook.layout"
 local number = require "ptracehook.number"
+local peek = require "ptracehook.peek"
 
 local M = {}
 
@@ -175,6 +176,9 @@ function M.new(target)
 	local mem = core.mem(target)
 	local find_in = mem.search
 	mem.search = nil
+	if target == nil then
+		peek.add(mem)
+	end
 	add_objects(mem)
 	mem.find = function(...) return search(mem, find_in, false, ...) end
 	mem.find_all = function(...) return search(mem, find_in, true, ...) end

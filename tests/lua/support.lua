@@ -107,7 +107,8 @@ function M.status(pid, field)
 	if not file then
 		return nil
 	end
-	local value = file:read "*a":match("\n" .. field .. ":%s*([^\n]*)")
+	-- nil: it went between the two
+	local value = (file:read "*a" or ""):match("\n" .. field .. ":%s*([^\n]*)")
 	file:close()
 	return value
 end
