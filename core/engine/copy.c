@@ -112,10 +112,10 @@ static void plan_way(struct ph_thread *thread, struct ph_site *site)
 	uint8_t bytes[PH_INSN_MAX];
 	size_t len = read_original(thread, site->addr, bytes);
 	struct ph_slot *slot;
-	struct ph_insn insn;
 
 	site->way = PH_WAY_STEP;
-	site->length = ph_insn_decode(bytes, len, &insn) < 0 ? 0 : insn.length;
+	if (ph_insn_decode(bytes, len, &site->insn) < 0)
+		site->insn.length = 0;
 	if (ph_emulation_plan(bytes, len, site->addr, &site->emulation) >= 0 && changes_rip_alone(&site->emulation)) {
 		site->way = PH_WAY_EMULATE;
 		return;

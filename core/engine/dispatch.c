@@ -224,7 +224,7 @@ static void on_trap(struct ph_thread *thread)
 	 * Behind the first byte of a longer instruction stands only who ran that byte. Behind an instruction of one
 	 * byte the program may stand by itself, when somebody sends it a SIGTRAP: what the kernel says tells.
 	 */
-	if (site && site->armed && site->length > 1) {
+	if (site && site->armed && site->insn.length > 1) {
 		on_breakpoint(thread, site);
 		return;
 	}

@@ -10,6 +10,7 @@
 
 #include "ptracehook.h"
 #include "x86/emulate.h"
+#include "x86/insn.h"
 
 #define PH_TRAP_BYTE 0xcc	/* int3 */
 
@@ -32,7 +33,7 @@ struct ph_site {
 	ph_addr addr;
 	uint8_t original;
 	uint8_t way;			/* enum ph_way */
-	uint8_t length;			/* of the instruction; 0: not known yet, or none */
+	struct ph_insn insn;		/* what stands there; its length is 0: not known yet, or none */
 	struct ph_emulation emulation;	/* PH_WAY_EMULATE */
 	struct ph_slot *slot;		/* PH_WAY_COPY; borrowed from the space's slots, which outlive it */
 	bool armed;	/* PH_TRAP_BYTE stands in memory */

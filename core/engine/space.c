@@ -115,7 +115,7 @@ static void forget_copies(struct ph_space *space, ph_addr addr, size_t len)
 	for (size_t i = first_from(space, first); i < space->n_sorted && space->sorted[i]->addr - first < addr - first + len;
 	     i++) {
 		space->sorted[i]->way = PH_WAY_UNKNOWN;
-		space->sorted[i]->length = 0;
+		space->sorted[i]->insn.length = 0;
 		ph_map_remove(&space->slots.by_site, space->sorted[i]->addr);
 	}
 }

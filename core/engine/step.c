@@ -153,7 +153,9 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 		return r;
 	pass.addr = thread->view.regs.rip;
 	pass.had_trap_flag = thread->view.regs.eflags & TRAP_FLAG;
-	pass.decoded = decode_at(thread, pass.addr, &pass.insn, NULL) >= 0;
+	if (site && site->insn.length)
+		pass.insn = site->insn;
+	pass.decoded = (site && site->insn.length) || decode_at(thread, pass.addr, &pass.insn, NULL) >= 0;
 	if (site && (r = ph_space_site_lift(space, thread->tid, site, err)) < 0)
 		return r;
 	r = run_original(thread, &pass, ret, err);
