@@ -31,17 +31,18 @@ int ph_os_vm_read(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t
 	size_t done = 0;
 
 	if (len > LITTLE) {
-		ph_os_calls.made++;
+		ph_os_fault_now(tid);
 		if (process_vm_readv(tid, &ours, 1, &theirs, 1, 0) == (ssize_t)len) {
 			*ret_done = len;
 			return 0;
 		}
 	}
 	while (done < len) {
-		/* An offset past 2^63 is negative to pread: such addresses are the kernel's, nobody can read them. */
-		ssize_t n = (int64_t)(addr + done) < 0 ? -1 : pread(fd, (char *)buf + done, len - done, (off_t)(addr + done));
+		ssize_t n;
 
-		ph_os_calls.made++;
+		ph_os_fault_now(tid);
+		/* An offset past 2^63 is negative to pread: such addresses are the kernel's, nobody can read them. */
+		n = (int64_t)(addr + done) < 0 ? -1 : pread(fd, (char *)buf + done, len - done, (off_t)(addr + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -80,10 +81,11 @@ int ph_os_vm_write(pid_t tid, int fd, ph_addr addr, const void *buf, size_t len,
 	int r = 0;
 
 	while (done < len) {
-		ssize_t n = (int64_t)(addr + done) < 0 ? -1 :
-			    pwrite(fd, (const char *)buf + done, len - done, (off_t)(addr + done));
+		ssize_t n;
 
-		ph_os_calls.made++;
+		ph_os_fault_now(tid);
+		n = (int64_t)(addr + done) < 0 ? -1 :
+		    pwrite(fd, (const char *)buf + done, len - done, (off_t)(addr + done));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

@@ -19,9 +19,10 @@ int64_t ph_os_now(void)
 
 static int wait_any(int flags, int *ret_status)
 {
-	pid_t tid = wait4(-1, ret_status, __WCLONE | __WNOTHREAD | flags, NULL);
+	pid_t tid;
 
-	ph_os_calls.made++;
+	ph_os_fault_now(0);
+	tid = wait4(-1, ret_status, __WCLONE | __WNOTHREAD | flags, NULL);
 	return tid < 0 ? -errno : tid;
 }
 

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
 #include <ucontext.h>
 
@@ -90,7 +91,37 @@ static void timer(void)
 	while (handled_count < wanted && calls < 100000000)
 		do_work(calls++);
 	timer_delete(id);
-	printf("work %ld\n", calls);
+	printf("work %ld\nhandled %ld\n", calls, handled_count);
+}
+
+/* The same by setitimer, with work in the handler as well; the frame names a place of the program, whatever runs. */
+extern const char __executable_start[], etext[];
+static volatile sig_atomic_t working;
+
+static void on_tick(int n, siginfo_t *info, void *context)
+{
+	const char *rip = (const char *)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+
+	/* Around the loop it may be in the C library. */
+	expect(!working || (rip >= __executable_start && rip < etext));
+	do_work(handled_count);
+	on_count(n, info, context);
+}
+
+static void itimer(void)
+{
+	struct itimerval every = { { 0, 1000 }, { 0, 1000 } }, never = { 0 };
+	long calls = 0;
+
+	handle(SIGALRM, on_tick, SA_RESTART);
+	alarm(0);
+	expect(setitimer(ITIMER_REAL, &every, NULL) == 0);
+	working = true;
+	while (handled_count < wanted && calls < 100000000)
+		do_work(calls++);
+	working = false;
+	setitimer(ITIMER_REAL, &never, NULL);
+	printf("work %ld\nhandled %ld\n", calls + handled_count, handled_count);
 }
 
 /* Where a trap is reported, as an offset from its one-byte instruction: 1, but 0 for icebp under some hypervisors. */
@@ -392,6 +423,7 @@ static const struct {
 } modes[] = {
 	{ "usr1", usr1, 10, true },
 	{ "timer", timer, 200, false },
+	{ "itimer", itimer, 200, false },
 	{ "int3", own_trap, 10, true },
 	{ "icebp", icebp, 10, true },
 	{ "tf", own_tf, 10, true },
@@ -427,6 +459,6 @@ int main(int argc, char **argv)
 		return wrong != 0;
 	}
 	return target_usage(
-		"signals usr1|timer|int3|icebp|tf|kill_trap|rt|altstack|restart|norestart|longjmp|nested|fault|"
+		"signals usr1|timer|itimer|int3|icebp|tf|kill_trap|rt|altstack|restart|norestart|longjmp|nested|fault|"
 		"threads|stop|tstp [N]");
 }

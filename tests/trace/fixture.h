@@ -39,6 +39,9 @@ void fixture_await_orphans(void);
 
 int fixture_open_fds(void);
 
+/* tests/run long: the full sizes, or those that fit the everyday run. */
+long fixture_size(long full, long everyday);
+
 /* ---- Spawned */
 
 struct target {
