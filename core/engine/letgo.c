@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "engine/alone.h"
 #include "engine/arrival.h"
@@ -66,30 +67,27 @@ static int settle(struct ph_thread *thread)
 	return stop.value;
 }
 
+/* One that was killed while it stood still cannot be detached: it has an end to be read (see_off). */
 static void detach_thread(struct ph_thread *thread, int sig)
 {
 	if (thread->state == PH_THREAD_STOPPED) {
 		ph_thread_regs_flush(thread, NULL);
-		ph_os_detach(thread->tid, sig);
+		if (ph_os_detach(thread->tid, sig) == -ESRCH) {
+			thread->state = PH_THREAD_EXITING;
+			return;
+		}
 	}
 	ph_thread_retire(thread);
 }
 
-void ph_let_go_process(struct ph_process *process)
-{
-	struct ph_thread *thread;
-
-	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
-		detach_thread(thread, thread->state == PH_THREAD_STOPPED ? settle(thread) : 0);
-	ph_process_retire(process);
-}
-
+/* Its exit event may be still to come, and is to be passed. */
 static void await_end(struct ph_thread *thread)
 {
 	int status;
 
 	if (!ph_thread_has_pending(thread))
-		ph_os_wait_one(thread->tid, &status);
+		while (ph_os_wait_one(thread->tid, &status) >= 0 && WIFSTOPPED(status))
+			ph_alone_die(thread);
 	ph_thread_retire(thread);
 }
 
@@ -109,6 +107,17 @@ static void see_off(struct ph_process *process)
 	}
 	if (leader && leader->state == PH_THREAD_EXITING && !ph_process_any_thread(process))
 		await_end(leader);
+}
+
+void ph_let_go_process(struct ph_process *process)
+{
+	struct ph_thread *thread;
+
+	see_off(process);
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+		detach_thread(thread, thread->state == PH_THREAD_STOPPED ? settle(thread) : 0);
+	see_off(process);
+	ph_process_retire(process);
 }
 
 /* A parent in vfork is stopped only when its child has gone its way, which it does now that it is let go. */
@@ -164,7 +173,6 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 
 		process = PH_LIST_OF(node, struct ph_process, in_session);
 		await_vfork(process);
-		see_off(process);
 		ph_let_go_process(process);
 		node = before;
 	}
@@ -207,7 +215,7 @@ static void reap(struct ph_process *process)
 			break;
 		thread = ph_tracer_find(tracer, tid);
 		if (!thread) {
-			ph_tracer_stray_add(tracer, tid, status);
+			ph_alone_note_stray(tracer, tid, status);
 			continue;
 		}
 		stop = ph_stop_decode(status);
