@@ -207,9 +207,10 @@ void ph_space_site_remove(struct ph_space *space, pid_t tid, struct ph_site *sit
 
 bool ph_space_was_trap(const struct ph_space *space, pid_t tid, ph_addr addr)
 {
+	const struct ph_site *site = ph_space_site_find(space, addr);
 	uint8_t now;
 
-	return ph_map_find(&space->retired, addr) && ph_space_read_raw(space, tid, addr, &now, 1, NULL) >= 0 &&
+	return (site ? !site->armed : ph_map_find(&space->retired, addr) != NULL) && ph_space_read_raw(space, tid, addr, &now, 1, NULL) >= 0 &&
 	       now != PH_TRAP_BYTE;
 }
 

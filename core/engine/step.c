@@ -167,8 +167,8 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 	if (pass.regroup)
 		ph_os_interrupt(thread->tid);
 	if (site) {
-		struct ph_thread *any = thread->state == PH_THREAD_STOPPED ? thread :
-									     ph_process_any_thread(thread->process);
+		struct ph_thread *any = thread->state == PH_THREAD_STOPPED ?
+						thread : ph_space_any_thread(space, thread->process->session);
 
 		/* Nobody is left to reach the memory by: the site goes with its space. */
 		if (any)

@@ -314,6 +314,19 @@ struct ph_thread *ph_process_any_thread(const struct ph_process *process)
 	return NULL;
 }
 
+struct ph_thread *ph_space_any_thread(const struct ph_space *space, const struct ph_session *session)
+{
+	struct ph_process *process;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session) {
+		struct ph_thread *thread = process->space == space ? ph_process_any_thread(process) : NULL;
+
+		if (thread)
+			return thread;
+	}
+	return NULL;
+}
+
 struct ph_thread *ph_process_leader(const struct ph_process *process)
 {
 	struct ph_thread *thread;

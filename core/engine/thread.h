@@ -119,6 +119,9 @@ int ph_thread_debug_reg_read(struct ph_thread *thread, unsigned int n, uint64_t 
 /* Some thread of the process through which the kernel reaches its memory; NULL when none is left. */
 struct ph_thread *ph_process_any_thread(const struct ph_process *process);
 
+/* The same of an address space, which several processes of the session may share. */
+struct ph_thread *ph_space_any_thread(const struct ph_space *space, const struct ph_session *session);
+
 /* The process's own first thread, or NULL. */
 struct ph_thread *ph_process_leader(const struct ph_process *process);
 
