@@ -81,6 +81,13 @@ void ph_alone_die(struct ph_thread *thread)
 	thread->state = PH_THREAD_EXITING;
 }
 
+void ph_alone_note_stray(struct ph_tracer *tracer, pid_t tid, int status)
+{
+	ph_tracer_stray_add(tracer, tid, status);
+	if (ph_stop_decode(status).kind == PH_STOP_EXITING)
+		ph_os_cont(tid, 0);
+}
+
 int ph_alone_await_exec(pid_t pid, int *ret_status)
 {
 	for (;;) {

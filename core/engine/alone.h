@@ -34,6 +34,12 @@ bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status);
  */
 void ph_alone_die(struct ph_thread *thread);
 
+/*
+ * A status of a thread that nobody has told of yet: kept until its parent does. One that is dying goes on to its end:
+ * a parent that dies with it may never tell.
+ */
+void ph_alone_note_stray(struct ph_tracer *tracer, pid_t tid, int status);
+
 /* A seized child of ours, which no session knows yet, until it has executed its program or ended. */
 int ph_alone_await_exec(pid_t pid, int *ret_status);
 

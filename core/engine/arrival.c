@@ -58,9 +58,8 @@ static struct ph_process *introduce_process(struct ph_thread *parent, pid_t pid,
 	return process;
 }
 
-static void introduce(struct ph_thread *parent, pid_t tid)
+static void introduce(struct ph_thread *parent, pid_t tid, uint64_t flags)
 {
-	uint64_t flags = clone_flags(parent);
 	struct ph_process *process = parent->process;
 	struct ph_thread *child;
 	int status;
@@ -91,51 +90,80 @@ static void introduce(struct ph_thread *parent, pid_t tid)
 	}
 }
 
-static void introduce_announced(struct ph_thread *parent)
-{
-	unsigned long tid;
+struct search {
+	struct ph_thread *parent;
+	uint64_t flags;
+};
 
-	if (ph_os_event_message(parent->tid, &tid) >= 0 && parent->process->alive &&
-	    !ph_tracer_find(parent->process->session->tracer, (pid_t)tid))
-		introduce(parent, (pid_t)tid);
-}
-
-static int introduce_if_unknown(pid_t tid, void *parent)
+static int introduce_if_unknown(pid_t tid, void *user)
 {
-	struct ph_thread *thread = parent;
+	const struct search *search = user;
 	struct ph_os_status status;
 
-	if (!ph_tracer_find(thread->process->session->tracer, tid) && ph_os_status_read(tid, &status) >= 0 &&
+	if (!ph_tracer_find(search->parent->process->session->tracer, tid) && ph_os_status_read(tid, &status) >= 0 &&
 	    status.tracer == getpid())
-		introduce(thread, tid);
+		introduce(search->parent, tid, search->flags);
 	return 0;
 }
 
 /*
- * A thread that is killed in the middle of a clone never reports it (kernel/fork.c: the child is woken first), but the
- * child is there: traced, stopped, with our bytes in its memory.
+ * A thread that is killed in the middle of a clone never reports it (kernel/fork.c: the child is woken first), or
+ * reports it and is gone before it can be asked, but the child is there: traced, stopped, with our bytes in its memory.
  */
 static void introduce_unannounced(struct ph_thread *parent)
 {
+	struct search search = { parent, 0 };
 	pid_t pid = parent->process->pid;
 
-	if (ph_thread_regs_fetch(parent, NULL) < 0 || !parent->process->alive)
+	if (!parent->process->alive)
 		return;
+	if (ph_thread_regs_fetch(parent, NULL) < 0) {
+		/* Killed: nobody is left whose memory the child might share. */
+		ph_os_children_each(pid, parent->tid, introduce_if_unknown, &search);
+		search.flags = CLONE_THREAD;
+		ph_os_tasks_each(pid, introduce_if_unknown, &search);
+		return;
+	}
 	switch ((long)parent->view.regs.orig_rax) {
 	case SYS_clone:
 	case SYS_clone3:
-		if (clone_flags(parent) & CLONE_THREAD) {
-			ph_os_tasks_each(pid, introduce_if_unknown, parent);
+		search.flags = clone_flags(parent);
+		if (search.flags & CLONE_THREAD) {
+			ph_os_tasks_each(pid, introduce_if_unknown, &search);
 			break;
 		}
 		__attribute__((fallthrough));
 	case SYS_fork:
 	case SYS_vfork:
-		ph_os_children_each(pid, parent->tid, introduce_if_unknown, parent);
+		search.flags = clone_flags(parent);
+		ph_os_children_each(pid, parent->tid, introduce_if_unknown, &search);
 		break;
 	default:
 		break;
 	}
+}
+
+/*
+ * A thread that is killed in its clone event goes on to its exit event while we ask, and the answers are of that one: its
+ * message is an exit status.
+ */
+static bool is_exiting_by_now(const struct ph_thread *thread)
+{
+	siginfo_t info;
+
+	return ph_os_siginfo_read(thread->tid, &info) < 0 || info.si_code >> 8 == PTRACE_EVENT_EXIT;
+}
+
+static void introduce_announced(struct ph_thread *parent)
+{
+	unsigned long tid;
+	int r = ph_os_event_message(parent->tid, &tid);
+	uint64_t flags = r < 0 ? 0 : clone_flags(parent);
+
+	if (r < 0 || is_exiting_by_now(parent))
+		introduce_unannounced(parent);
+	else if (parent->process->alive && !ph_tracer_find(parent->process->session->tracer, (pid_t)tid))
+		introduce(parent, (pid_t)tid, flags);
 }
 
 /* Whoever calls exec outlives the others of its process, and takes the id of the first (ptrace(2)). */

@@ -63,7 +63,7 @@ static void take_status(struct ph_thread *awaited)
 	}
 	thread = ph_tracer_find(tracer, tid);
 	if (!thread) {
-		ph_tracer_stray_add(tracer, tid, status);
+		ph_alone_note_stray(tracer, tid, status);
 		return;
 	}
 	if (ph_arrival_note(thread, status) || thread->process->session != awaited->process->session)

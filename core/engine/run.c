@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
 #include "engine/cpu.h"
@@ -37,7 +38,7 @@ static int take_status(struct ph_session *session, int64_t deadline)
 		return tid;
 	thread = ph_tracer_find(tracer, tid);
 	if (!thread) {
-		ph_tracer_stray_add(tracer, tid, status);
+		ph_alone_note_stray(tracer, tid, status);
 		return 0;
 	}
 	ph_cpu_note(tracer, tid, thread->process->session->policy.cpu);

@@ -1,4 +1,7 @@
-/* storms: many calls, threads, children, programs and deaths at once; nothing is lost, nothing is left behind. */
+/*
+ * storms: many calls, threads, children, programs and deaths at once; nothing is lost, nothing is left behind.
+ * By hand, trace-test_storms PATTERN runs the tests whose names match.
+ */
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -128,16 +131,16 @@ static const struct life lives[] = {
 };
 
 /* Whatever becomes of it: an end, in bounded time. A run may also fail, when what it was about to do is gone. */
-static void end_properly(const struct life *life, struct target *target)
+static void end_properly(const struct life *life, struct target *target, uint64_t n)
 {
 	struct ph_reason reason = { 0 };
 	struct ph_err err = { 0 };
 	char text[PH_ERR_MESSAGE_MAX];
 
 	if (ph_session_run(target->session, -1, &reason, &err) < 0)
-		fail_msg("%s: %s", life->line, ph_err_message(&err, text, sizeof(text)));
+		fail_msg("%s, %lu: %s", life->line, n, ph_err_message(&err, text, sizeof(text)));
 	if (reason.kind != PH_REASON_EXIT && (reason.kind != PH_REASON_SIGNAL || reason.code != SIGKILL))
-		fail_msg("%s: reason %d, code %d: %s", life->line, reason.kind, reason.code, target_output(target));
+		fail_msg("%s, %lu: reason %d, code %d: %s", life->line, n, reason.kind, reason.code, target_output(target));
 }
 
 static void add_places(const struct life *life, struct ph_session *session, uint64_t *hits)
@@ -165,7 +168,7 @@ static bool live_until_request(const struct life *life, uint64_t n)
 	if (target_try_spawn(life->line, life->follow, &target, &err) >= 0) {
 		ph_os_calls.victim = target.pid;
 		add_places(life, target.session, &hits);
-		end_properly(life, &target);
+		end_properly(life, &target, n);
 	} else if (!ph_os_calls.killed) {
 		fail_msg("%s could not be spawned", life->line);
 	}
@@ -217,7 +220,7 @@ static void killed_by_somebody_else_at_any_moment_it_ends_properly(void **state)
 			uint64_t hits = 0;
 
 			add_places(&lives[i], target.session, &hits);
-			end_properly(&lives[i], &target);
+			end_properly(&lives[i], &target, (uint64_t)round);
 			target_close(&target);
 			assert_int_equal(waitpid(killer, NULL, 0), killer);
 			fixture_await_orphans();
@@ -253,7 +256,7 @@ static void timers_of_a_millisecond_lose_nothing(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(every_call_of_many_threads_is_counted),
@@ -265,5 +268,7 @@ int main(void)
 		BOUNDED(timers_of_a_millisecond_lose_nothing),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
