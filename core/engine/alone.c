@@ -56,6 +56,7 @@ static bool trap_is_queued(const struct ph_thread *thread)
 bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status)
 {
 	const struct ph_space *space = thread->process->space;
+	bool grouped = thread->group_stopped;
 	ph_addr behind;
 
 	if (ph_thread_regs_fetch(thread, NULL) < 0)
@@ -71,6 +72,10 @@ bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status)
 		return false;
 	}
 	ph_thread_set_stopped(thread);
+	thread->group_stopped = ph_stop_decode(*ret_status).kind == PH_STOP_GROUP;
+	/* Back into its group stop when it goes on. */
+	if (grouped && !thread->group_stopped)
+		ph_os_interrupt(thread->tid);
 	return true;
 }
 

@@ -69,7 +69,7 @@ static int undo_trap(struct ph_thread *thread, int status)
 
 	if (stop.kind == PH_STOP_SIGNAL)
 		return stop.value;
-	if (stop.kind != PH_STOP_TRAP || ph_os_siginfo_read(thread->tid, &info) < 0 ||
+	if (stop.kind != PH_STOP_TRAP || thread->trapped || ph_os_siginfo_read(thread->tid, &info) < 0 ||
 	    ph_os_regs_read(thread->tid, &regs) < 0)
 		return 0;
 	if (info.si_code != SI_KERNEL || !ph_space_site_find(thread->process->space, regs.rip - 1))

@@ -207,6 +207,19 @@ static void on_signal(struct ph_thread *thread, int sig)
 	ph_resume_plan(thread, PH_EVENT_SIGNAL, &plan, NULL);
 }
 
+/* It was put back to its site when the trap came; whoever moved it since wants no hit. */
+static void on_deferred_trap(struct ph_thread *thread)
+{
+	struct ph_site *site = ph_space_site_find(thread->process->space, thread->trapped);
+
+	if (ph_thread_regs_fetch(thread, NULL) < 0)
+		return;
+	if (site && site->armed && thread->view.regs.rip == thread->trapped)
+		on_breakpoint(thread, site);
+	else
+		ph_resume(thread);
+}
+
 static void on_trap(struct ph_thread *thread)
 {
 	struct ph_space *space = thread->process->space;
@@ -215,6 +228,10 @@ static void on_trap(struct ph_thread *thread)
 	bool is_ours;
 	ph_addr at;
 
+	if (thread->trapped) {
+		on_deferred_trap(thread);
+		return;
+	}
 	/* Gone between its stop and now: its end is on the way. */
 	if (ph_thread_regs_fetch(thread, NULL) < 0)
 		return;

@@ -4,6 +4,7 @@
 
 #include "engine/alone.h"
 #include "engine/arrival.h"
+#include "engine/trap.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
 
@@ -67,7 +68,7 @@ static void take_status(struct ph_thread *awaited)
 		return;
 	}
 	if (ph_arrival_note(thread, status) || thread->process->session != awaited->process->session)
-		ph_thread_set_pending(thread, status);
+		ph_trap_defer(thread, status);
 	else
 		thread->held = true;
 }

@@ -11,6 +11,7 @@
 #include "engine/hold.h"
 #include "engine/signal.h"
 #include "engine/step.h"
+#include "engine/trap.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
 
@@ -25,17 +26,11 @@ static void retire_threads(struct ph_process *process)
 /* The trap that waits to be dispatched: of ours, undone; the target's own, its signal. */
 static int settle_trap(struct ph_thread *thread)
 {
-	struct ph_space *space = thread->process->space;
-	siginfo_t info;
-	ph_addr at;
-
-	if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
+	if (thread->trapped)
 		return 0;
-	at = thread->view.regs.rip - 1;
-	if (ph_trap_decode(info.si_code, ph_space_site_find(space, at) != NULL,
-			   ph_space_was_trap(space, thread->tid, at)) == PH_TRAP_OWN)
+	if (ph_trap_look(thread) == PH_TRAP_OWN)
 		return SIGTRAP;
-	ph_thread_set_rip(thread, at);
+	ph_thread_set_rip(thread, thread->view.regs.rip - 1);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/hold.h"
 #include "engine/letgo.h"
 #include "engine/resume.h"
+#include "engine/trap.h"
 #include "os/wait.h"
 
 #define NS_PER_MS 1000000
@@ -46,7 +47,7 @@ static int take_status(struct ph_session *session, int64_t deadline)
 	if (thread->process->session == session)
 		ph_dispatch(thread, status);
 	else
-		ph_thread_set_pending(thread, status);
+		ph_trap_defer(thread, status);
 	return 0;
 }
 
@@ -108,8 +109,10 @@ int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_rea
 		r = loop(session, deadline, err);
 		if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
 			let_go(session, session->wants_detach_stopped);
-		if (!session->ended)
+		if (!session->ended) {
 			ph_hold_session(session);
+			ph_trap_take_queued(session);
+		}
 		session->in_run = false;
 		if (r < 0)
 			return r;

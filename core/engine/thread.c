@@ -68,6 +68,7 @@ void ph_thread_retire(struct ph_thread *thread)
 static void forget_cache(struct ph_thread *thread)
 {
 	thread->view.have = thread->view.dirty = 0;
+	thread->trapped = 0;
 	thread->xstate_have = thread->xstate_dirty = false;
 }
 

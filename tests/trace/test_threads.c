@@ -291,6 +291,56 @@ static void threads_are_never_seen_in_our_memory(void **state)
 	target_close(&target);
 }
 
+/* work_middle is four bytes long: nobody of the program is ever one byte behind it. */
+struct mover {
+	ph_addr middle;
+	uint64_t behind, moved, failed;
+};
+
+static int move_on(struct ph_thread *thread, void *user)
+{
+	struct user_regs_struct regs;
+	struct mover *mover = user;
+
+	if (ph_thread_regs_get(thread, &regs, NULL) < 0)
+		return 0;
+	mover->behind += regs.rip == mover->middle + 1;
+	if (regs.rip == mover->middle || regs.rip == mover->middle + 1) {
+		/* As its add rax, 1 would. */
+		regs.rip = mover->middle + 4;
+		regs.rax++;
+		mover->failed += ph_thread_regs_set(thread, &regs, NULL) < 0;
+		mover->moved++;
+	}
+	return 0;
+}
+
+static void a_stopped_thread_may_be_moved_from_wherever_it_is_seen(void **state)
+{
+	static const char *const lines[] = { "threads8 4 4000", "threads8 1 16000" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(lines); i++) {
+		struct target target = target_spawn(lines[i], false);
+		struct mover mover = { .middle = address_of(target.session, "work_middle") };
+		struct ph_reason reason = { 0 };
+		uint64_t hits = 0;
+
+		add_at(target.session, "work_middle", count_hit, &hits);
+		do {
+			assert_int_equal(ph_session_run(target.session, 1, &reason, NULL), 0);
+			if (reason.kind == PH_REASON_TIMEOUT)
+				ph_process_each_thread(ph_session_process(target.session), move_on, &mover);
+		} while (reason.kind == PH_REASON_TIMEOUT);
+		assert_int_equal(reason.kind, PH_REASON_EXIT);
+		assert_string_equal(target_output(&target), "calls 16000\n");
+		assert_int_equal(mover.behind, 0);
+		assert_int_equal(mover.failed, 0);
+		assert_true(hits <= 16000 && hits + mover.moved >= 16000);
+		target_close(&target);
+	}
+}
+
 /* ---- Births and ends */
 
 struct crowd {
@@ -397,7 +447,7 @@ static void the_end_is_that_of_the_process_whichever_thread_ends_it(void **state
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(counts_are_exact),
@@ -409,10 +459,13 @@ int main(void)
 		BOUNDED(counts_stay_exact_when_everything_stops_at_each_hit),
 		BOUNDED(counts_stay_exact_when_runs_time_out_at_any_moment),
 		BOUNDED(threads_are_never_seen_in_our_memory),
+		BOUNDED(a_stopped_thread_may_be_moved_from_wherever_it_is_seen),
 		BOUNDED(a_storm_of_short_threads_is_counted_to_the_last),
 		BOUNDED(a_storm_survives_stops_at_any_moment),
 		BOUNDED(the_end_is_that_of_the_process_whichever_thread_ends_it),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

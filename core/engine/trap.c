@@ -1,0 +1,40 @@
+#include "engine/trap.h"
+
+#include "engine/alone.h"
+#include "os/ptrace.h"
+
+enum ph_trap_kind ph_trap_look(struct ph_thread *thread)
+{
+	struct ph_space *space = thread->process->space;
+	struct ph_site *site;
+	siginfo_t info;
+	ph_addr at;
+
+	if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
+		return PH_TRAP_OWN;
+	at = thread->view.regs.rip - 1;
+	site = ph_space_site_find(space, at);
+	return ph_trap_decode(info.si_code, site && site->armed, ph_space_was_trap(space, thread->tid, at));
+}
+
+void ph_trap_defer(struct ph_thread *thread, int status)
+{
+	ph_thread_set_pending(thread, status);
+	if (ph_stop_decode(status).kind != PH_STOP_TRAP || ph_trap_look(thread) == PH_TRAP_OWN)
+		return;
+	thread->trapped = thread->view.regs.rip - 1;
+	ph_thread_set_rip(thread, thread->trapped);
+}
+
+void ph_trap_take_queued(struct ph_session *session)
+{
+	struct ph_process *process;
+	struct ph_thread *thread;
+	int status;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+			if (thread->state == PH_THREAD_STOPPED && !ph_thread_has_pending(thread) &&
+			    !thread->stop_signal && ph_alone_take_trap(thread, &status))
+				ph_trap_defer(thread, status);
+}
