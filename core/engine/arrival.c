@@ -55,6 +55,7 @@ static struct ph_process *introduce_process(struct ph_thread *parent, pid_t pid,
 		return NULL;
 	}
 	process->silent = !follow;
+	process->guard = of->guard;
 	return process;
 }
 

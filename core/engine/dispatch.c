@@ -6,6 +6,7 @@
 
 #include "engine/breakpoint.h"
 #include "engine/event.h"
+#include "engine/guard.h"
 #include "engine/handler.h"
 #include "engine/life.h"
 #include "engine/resume.h"
@@ -122,6 +123,9 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 
 	thread->stop_signal = 0;
 	ph_thread_set_rip(thread, addr);
+	/* An int3 of the program's own there would have cost it the same. */
+	if (ph_guard_is_due(thread->process) && site->original != PH_TRAP_BYTE)
+		thread->unguarded = true;
 	r = freeze(site, &frozen);
 	if (r < 0) {
 		ph_resume_fail(session, ph_err_set(&err, r, "run hook"), &err);
@@ -257,7 +261,10 @@ static void on_trap(struct ph_thread *thread)
 		ph_resume(thread);
 		break;
 	case PH_TRAP_OWN:
-		on_signal(thread, SIGTRAP);
+		if (ph_guard_own_trap(thread, &info))
+			ph_resume(thread);
+		else
+			on_signal(thread, SIGTRAP);
 		break;
 	}
 }

@@ -54,38 +54,53 @@ static int put_off(struct ph_thread *thread)
 	return r < 0 ? r : ph_signal_put_off(thread, &info);
 }
 
-/* Past the instruction, whatever the thread is interrupted for on the way: signals are blocked, stops are left. */
-static int run_call(struct ph_thread *thread, ph_addr insn, bool *ret_regroup, struct ph_err *err)
+/* Runs it to the next stop of this kind, whatever it is stopped for on the way: signals are blocked, stops are left. */
+static int run_to(struct ph_thread *thread, enum ph_alone_how how, enum ph_stop_kind wanted, bool *ret_regroup,
+		  struct ph_err *err)
 {
 	for (;;) {
 		struct ph_stop stop;
-		int status, r = ph_alone_run(thread, PH_ALONE_STEP, 0, &status, err);
+		int status, r = ph_alone_run(thread, how, 0, &status, err);
 
 		if (r < 0)
 			return r;
 		stop = ph_stop_decode(status);
-		if (stop.kind == PH_STOP_GROUP)
-			*ret_regroup = true;
-		if (stop.kind == PH_STOP_SIGNAL && put_off(thread) >= 0)
+		*ret_regroup |= stop.kind == PH_STOP_GROUP;
+		if (stop.kind == wanted)
+			return 0;
+		if ((stop.kind == PH_STOP_SIGNAL || stop.kind == PH_STOP_TRAP) && put_off(thread) >= 0)
 			continue;
-		if (stop.kind == PH_STOP_TRAP) {
-			r = ph_thread_regs_fetch(thread, err);
-			if (r < 0)
-				return r;
-			if (thread->view.regs.rip != insn)
-				return 0;
-		} else if (stop.kind != PH_STOP_GROUP && stop.kind != PH_STOP_INTERRUPT) {
+		if (stop.kind != PH_STOP_GROUP && stop.kind != PH_STOP_INTERRUPT) {
 			ph_thread_set_pending(thread, status);
 			return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
 		}
 	}
 }
 
+/*
+ * Into the call, and out. Not by a single step: the kernel forces its SIGTRAP on the thread, which costs a program that
+ * ignores or blocks that its handling of it (guard.h). Last, to where a call that was interrupted before is begun anew.
+ */
+static int run_call(struct ph_thread *thread, int64_t *ret, bool *ret_regroup, struct ph_err *err)
+{
+	int r = run_to(thread, PH_ALONE_SYSCALL, PH_STOP_SYSCALL, ret_regroup, err);
+
+	if (r >= 0)
+		r = run_to(thread, PH_ALONE_SYSCALL, PH_STOP_SYSCALL, ret_regroup, err);
+	if (r >= 0)
+		r = ph_thread_regs_fetch(thread, err);
+	if (r < 0)
+		return r;
+	*ret = (int64_t)thread->view.regs.rax;
+	return run_to(thread, PH_ALONE_OUT, PH_STOP_INTERRUPT, ret_regroup, err);
+}
+
 int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err)
 {
 	ph_addr insn = find_syscall(thread);
 	struct user_regs_struct wanted, before;
-	int stop_signal = thread->stop_signal, r;
+	siginfo_t info = { .si_signo = thread->stop_signal, .si_code = SI_USER };
+	int r;
 	bool regroup = false, masked;
 	uint64_t mask;
 
@@ -95,6 +110,17 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	r = ph_thread_regs_fetch(thread, err);
 	if (r < 0)
 		return r;
+	/* What is to be delivered can be so only from this stop. */
+	if (thread->stop_signal) {
+		siginfo_t now;
+
+		if (ph_os_siginfo_read(thread->tid, &now) >= 0 && now.si_signo == thread->stop_signal)
+			info = now;
+		r = ph_signal_repeat(thread, &info);
+		if (r < 0)
+			return ph_err_set_in(err, r, "call in the target", thread->tid);
+		thread->stop_signal = 0;
+	}
 	wanted = thread->view.regs;
 	before = thread->fetched;
 	thread->view.regs.rip = insn;
@@ -109,9 +135,7 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	thread->view.dirty = PH_DIRTY_ANY;
 	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && 
 		 ph_os_sigmask_write(thread->tid, mask | ~PH_SYNCHRONOUS_SIGNALS) >= 0;
-	r = run_call(thread, insn, &regroup, err);
-	if (r >= 0)
-		*ret = (int64_t)thread->view.regs.rax;
+	r = run_call(thread, ret, &regroup, err);
 	if (thread->state != PH_THREAD_STOPPED)
 		return r < 0 ? r : ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
 	if (masked)
@@ -126,6 +150,5 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	thread->view.regs = wanted;
 	thread->view.have = 1;
 	thread->view.dirty = PH_DIRTY_ANY;
-	thread->stop_signal = stop_signal;
 	return r;
 }

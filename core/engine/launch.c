@@ -14,6 +14,7 @@
 #include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/cpu.h"
+#include "engine/guard.h"
 #include "engine/hold.h"
 #include "engine/run.h"
 #include "image/elf.h"
@@ -158,9 +159,12 @@ static int open_spawned(struct ph_session *session, pid_t pid, struct ph_err *er
 	if (r < 0)
 		return r;
 	r = ph_alone_run(thread, PH_ALONE_OUT, 0, &status, err);
-	if (r >= 0 && ph_stop_decode(status).kind != PH_STOP_INTERRUPT)
+	if (r < 0)
+		return r;
+	if (ph_stop_decode(status).kind != PH_STOP_INTERRUPT)
 		ph_thread_set_pending(thread, status);
-	return r;
+	ph_guard_begin(thread);
+	return 0;
 }
 
 static void signals_now(const struct ph_spawn_options *options, struct ph_os_spawn *ret)
@@ -352,7 +356,10 @@ static int attach_to(struct ph_session *session, pid_t pid, struct ph_err *err)
 	thread = ph_process_any_thread(process);
 	if (!thread || thread->state != PH_THREAD_STOPPED)
 		return -ESRCH;
-	return check_64_bit(thread, err);
+	r = check_64_bit(thread, err);
+	if (r >= 0)
+		ph_guard_look(thread);
+	return r;
 }
 
 int ph_session_attach(struct ph_tracer *tracer, pid_t pid, bool follow, struct ph_session **ret, struct ph_err *err)

@@ -8,6 +8,7 @@
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
 #include "engine/copy.h"
+#include "engine/guard.h"
 #include "engine/hold.h"
 #include "engine/signal.h"
 #include "engine/step.h"
@@ -31,6 +32,7 @@ static int settle_trap(struct ph_thread *thread)
 	if (ph_trap_look(thread) == PH_TRAP_OWN)
 		return SIGTRAP;
 	ph_thread_set_rip(thread, thread->view.regs.rip - 1);
+	thread->unguarded = thread->process->guard.on;
 	return 0;
 }
 
@@ -42,7 +44,7 @@ static int settle(struct ph_thread *thread)
 	int length, status;
 
 	if (!ph_thread_has_pending(thread) && !thread->stop_signal && ph_alone_take_trap(thread, &status))
-		ph_thread_set_pending(thread, status);
+		ph_trap_defer(thread, status);
 	if (!ph_thread_has_pending(thread)) {
 		if (thread->pass.active && thread->pass.skip && ph_thread_regs_fetch(thread, NULL) >= 0 &&
 		    thread->view.regs.rip == thread->pass.addr) {
@@ -65,6 +67,8 @@ static int settle(struct ph_thread *thread)
 /* One that was killed while it stood still cannot be detached: it has an end to be read (see_off). */
 static void detach_thread(struct ph_thread *thread, int sig)
 {
+	if (thread->unguarded && !sig && thread->state == PH_THREAD_STOPPED)
+		ph_guard_keep(thread);
 	if (thread->state == PH_THREAD_STOPPED) {
 		ph_thread_regs_flush(thread, NULL);
 		if (ph_os_detach(thread->tid, sig) == -ESRCH) {

@@ -5,6 +5,7 @@
 
 #include "engine/alone.h"
 #include "engine/breakpoint.h"
+#include "engine/guard.h"
 #include "engine/handler.h"
 #include "engine/letgo.h"
 #include "engine/resume.h"
@@ -94,6 +95,7 @@ void ph_life_exec(struct ph_thread *thread)
 					 "traced here", process->pid), &err);
 		return;
 	}
+	ph_guard_begin(thread);
 	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session)
 		ph_breakpoint_place(breakpoint, process, NULL);
 	ph_os_exe_read(process->pid, path, sizeof(path));

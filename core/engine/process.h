@@ -13,6 +13,18 @@
 
 struct ph_image;
 
+/* As the kernel has it (rt_sigaction(2)). */
+struct ph_trap_action {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* What is known of the program's own use of SIGTRAP: guard.h. */
+struct ph_guard {
+	bool on;			/* it is caught or ignored, in this way: */
+	struct ph_trap_action action;
+	unsigned int period, countdown;	/* hits from look to look, and to the next one */
+};
+
 struct ph_process {
 	unsigned int refs;
 	pid_t pid;
@@ -29,6 +41,8 @@ struct ph_process {
 	 * our bytes, so it stays traced; hooks do not fire in it.
 	 */
 	bool silent;
+
+	struct ph_guard guard;
 };
 
 /* Joins the session and takes the space's reference over. */

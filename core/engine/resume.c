@@ -7,6 +7,7 @@
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
 #include "engine/copy.h"
+#include "engine/guard.h"
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/inside.h"
@@ -69,7 +70,13 @@ static void go(struct ph_thread *thread)
 	int sig, r;
 	bool listen;
 
-	if (thread->stop_signal == SIGTRAP && thread->process->space->n_sorted && !deliver_trap(thread))
+	/* A call in the target would lose the signal: then when it goes on from that. */
+	if (thread->unguarded && !thread->stop_signal)
+		ph_guard_keep(thread);
+	if (thread->stop_signal == SIGTRAP && thread->process->space->n_sorted && !ph_guard_ignores(thread) &&
+	    !deliver_trap(thread))
+		return;
+	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread))
 		return;
 	sig = thread->stop_signal;
 	listen = thread->group_stopped && !sig;

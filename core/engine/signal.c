@@ -53,6 +53,11 @@ int ph_signal_put_off(struct ph_thread *thread, const siginfo_t *info)
 	return 0;
 }
 
+int ph_signal_repeat(struct ph_thread *thread, const siginfo_t *info)
+{
+	return keep(thread, info, true, false);
+}
+
 static void drop(struct ph_thread *thread, struct ph_deferred *at)
 {
 	unsigned int behind = thread->n_deferred - (unsigned int)(at - thread->deferred) - 1;

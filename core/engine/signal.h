@@ -18,6 +18,9 @@ bool ph_signal_is_caught(const struct ph_thread *thread, int sig);
 /* A signal-delivery stop with *info in the middle of a pass: kept for later. -ENOSPC: too many wait; deliver it now. */
 int ph_signal_put_off(struct ph_thread *thread, const siginfo_t *info);
 
+/* The signal that the thread stands before, *info, has been seen by hooks and is to come again in another stop. */
+int ph_signal_repeat(struct ph_thread *thread, const siginfo_t *info);
+
 /* Sends one more for each that was put off: they come back through ph_signal_arrive. */
 void ph_signal_resend(struct ph_thread *thread);
 

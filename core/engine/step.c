@@ -131,6 +131,7 @@ static int run_original(struct ph_thread *thread, struct pass *pass, enum ph_ste
 
 	do {
 		thread->process->session->stats.single_steps++;
+		thread->unguarded |= thread->process->guard.on;
 		r = ph_alone_run(thread, how, sig, &status, err);
 		if (r < 0)
 			return r;

@@ -73,6 +73,7 @@ struct ph_thread {
 		struct ph_breakpoint *breakpoint;	/* counted, for the report; or NULL */
 	} pass;
 
+	bool unguarded;			/* a trap of ours may have cost the program its handling of SIGTRAP (guard.h) */
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
 	ph_addr left_copy;		/* where in a copy it was seen at this stop; 0: it was not */
 

@@ -24,6 +24,7 @@ void ph_trap_defer(struct ph_thread *thread, int status)
 		return;
 	thread->trapped = thread->view.regs.rip - 1;
 	ph_thread_set_rip(thread, thread->trapped);
+	thread->unguarded = thread->process->guard.on;
 }
 
 void ph_trap_take_queued(struct ph_session *session)

@@ -88,6 +88,7 @@ int ph_os_status_parse(const char *text, struct ph_os_status *ret)
 		.uid = (uid_t)number(text, "Uid:"),
 		.seccomp = (int)number(text, "Seccomp:"),
 		.caught = mask(text, "SigCgt:"),
+		.ignored = mask(text, "SigIgn:"),
 		/* "Kthread:" exists since Linux 6.8; before it, a thread without an address space has no VmSize. */
 		.kthread = field(text, "Kthread:") ? number(text, "Kthread:") == 1 :
 			   *state != 'Z' && *state != 'X' && !field(text, "VmSize:"),

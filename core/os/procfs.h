@@ -21,6 +21,7 @@ struct ph_os_status {
 	bool kthread;
 	int seccomp;	/* 0: none, 1: strict, 2: filters */
 	uint64_t caught;	/* signals that have a handler: bit n - 1 is signal n */
+	uint64_t ignored;	/* likewise */
 };
 
 int ph_os_status_parse(const char *text, struct ph_os_status *ret);

@@ -138,7 +138,7 @@ static void on_trap(int n, siginfo_t *info, void *context)
 	on_count(n, info, context);
 }
 
-extern const char own_int3[], own_icebp[], tf_first[], tf_last[];
+extern const char own_int3[], own_icebp[], blocked_int3[], tf_first[], tf_last[];
 
 static void own_trap(void)
 {
@@ -201,6 +201,89 @@ static void kill_trap(void)
 		kill(getpid(), SIGTRAP);
 		expect(last_code == SI_USER && last_pid == getpid());
 		do_work(i);
+	}
+	expect(handled_count == wanted);
+}
+
+static bool trap_goes_to(void (*fn)(int, siginfo_t *, void *))
+{
+	struct sigaction now;
+
+	return sigaction(SIGTRAP, NULL, &now) == 0 && now.sa_sigaction == fn;
+}
+
+static bool trap_is_blocked(void)
+{
+	sigset_t now;
+
+	return sigprocmask(SIG_BLOCK, NULL, &now) == 0 && sigismember(&now, SIGTRAP);
+}
+
+static void on_usr1_at_work(int n, siginfo_t *info, void *context)
+{
+	expect(trap_is_blocked());
+	do_work(1);
+	expect(trap_is_blocked() && trap_goes_to(on_trap));
+	on_count(n, info, context);
+}
+
+/* Work where SIGTRAP is blocked: in a handler that blocks everything, and in the main code. */
+static void blocked_trap(void)
+{
+	struct sigaction act = { .sa_sigaction = on_usr1_at_work, .sa_flags = SA_SIGINFO };
+	sigset_t set;
+
+	handle(SIGTRAP, on_trap, 0);
+	do_work(0);
+	sigfillset(&act.sa_mask);
+	sigaction(SIGUSR1, &act, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTRAP);
+	trap_at = (uintptr_t)blocked_int3;
+	for (long i = 0; i < wanted; i++) {
+		raise(SIGUSR1);
+		expect(trap_goes_to(on_trap) && !trap_is_blocked());
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		do_work(i);
+		expect(trap_goes_to(on_trap) && trap_is_blocked());
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		__asm__ volatile(".globl blocked_int3\nblocked_int3: int3" ::: "memory");
+	}
+	expect(handled_count == 2 * wanted);
+}
+
+/* kill -TRAP while it is blocked waits until it is not. */
+static void pending_trap(void)
+{
+	sigset_t set;
+
+	handle(SIGTRAP, on_count, 0);
+	do_work(0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTRAP);
+	for (long i = 0; i < wanted; i++) {
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		do_work(i);
+		kill(getpid(), SIGTRAP);
+		expect(handled_count == i);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		expect(handled_count == i + 1 && last_code == SI_USER && last_pid == getpid());
+	}
+}
+
+/* Ignored by whoever started this, or from here on. */
+static void ignored_trap(void)
+{
+	void (*ignore)(int, siginfo_t *, void *) = (void (*)(int, siginfo_t *, void *))(uintptr_t)SIG_IGN;
+
+	handle(SIGUSR1, on_count, 0);
+	if (!trap_goes_to(ignore))
+		signal(SIGTRAP, SIG_IGN);
+	for (long i = 0; i < wanted; i++) {
+		do_work(i);
+		expect(trap_goes_to(ignore));
+		kill(getpid(), SIGTRAP);
+		raise(SIGUSR1);
 	}
 	expect(handled_count == wanted);
 }
@@ -428,6 +511,9 @@ static const struct {
 	{ "icebp", icebp, 10, true },
 	{ "tf", own_tf, 10, true },
 	{ "kill_trap", kill_trap, 10, true },
+	{ "blocked_trap", blocked_trap, 10, true },
+	{ "pending_trap", pending_trap, 10, true },
+	{ "ignored_trap", ignored_trap, 10, true },
 	{ "rt", rt, 32, true },
 	{ "altstack", altstack, 10, true },
 	{ "restart", restart, 100, true },
@@ -459,6 +545,6 @@ int main(int argc, char **argv)
 		return wrong != 0;
 	}
 	return target_usage(
-		"signals usr1|timer|itimer|int3|icebp|tf|kill_trap|rt|altstack|restart|norestart|longjmp|nested|fault|"
+		"signals usr1|timer|itimer|int3|icebp|tf|kill_trap|blocked_trap|pending_trap|ignored_trap|rt|altstack|restart|norestart|longjmp|nested|fault|"
 		"threads|stop|tstp [N]");
 }

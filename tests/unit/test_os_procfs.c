@@ -23,7 +23,8 @@ static void status_parser_reads_what_the_engine_asks(void **state)
 		{ "Name:\tbash\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t42\nNgid:\t0\nPid:\t43\nPPid:\t1\n"
 		  "TracerPid:\t7\nUid:\t1000\t0\t0\t0\nGid:\t1\t1\t1\t1\nVmPeak:\t9 kB\nVmSize:\t9 kB\nKthread:\t0\n"
 		  "SigIgn:\t0000000000000004\nSigCgt:\t8000000000000011\nSeccomp:\t2\n",
-		  { "bash", 'S', .tgid = 42, .tracer = 7, .uid = 1000, .caught = 0x8000000000000011, .seccomp = 2 } },
+		  { "bash", 'S', .tgid = 42, .tracer = 7, .uid = 1000, .caught = 0x8000000000000011, .ignored = 4,
+		    .seccomp = 2 } },
 		/* Names may look like anything else. */
 		{ "Name:\tState:\tZ Tgid:\t9\nState:\tR (running)\nTgid:\t42\nVmSize:\t9 kB\n",
 		  { "State:\tZ Tgid:\t9", 'R', .tgid = 42 } },
@@ -51,7 +52,7 @@ static void status_parser_reads_what_the_engine_asks(void **state)
 		assert_string_equal(got.name, want->name);
 		if (got.state != want->state || got.tgid != want->tgid || got.tracer != want->tracer ||
 		    got.uid != want->uid || got.kthread != want->kthread || got.caught != want->caught ||
-		    got.seccomp != want->seccomp)
+		    got.ignored != want->ignored || got.seccomp != want->seccomp)
 			fail_msg("row %zu: state %c tgid %d tracer %d uid %u kthread %d", i, got.state, got.tgid,
 				 got.tracer, got.uid, got.kthread);
 	}
