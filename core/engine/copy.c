@@ -1,6 +1,8 @@
 #include "engine/copy.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -100,6 +102,56 @@ static size_t read_original(struct ph_thread *thread, ph_addr addr, uint8_t byte
 	return PH_INSN_MAX;
 }
 
+/* ---- Code that may change */
+
+static bool is_text(const struct ph_map_entry *entry)
+{
+	/* A memfd has a path too: what a JIT writes through another mapping of it. */
+	return entry->perms[1] != 'w' && entry->perms[2] == 'x' && entry->perms[3] == 'p' &&
+	       strncmp(entry->path, "/memfd:", 7) != 0 && strncmp(entry->path, "/dev/", 5) != 0 &&
+	       (*entry->path == '/' || strcmp(entry->path, "[vdso]") == 0);
+}
+
+static bool is_in_text(const struct ph_space *space, ph_addr addr)
+{
+	for (size_t i = 0; i < space->n_text; i++)
+		if (addr >= space->text[i].start && addr < space->text[i].end)
+			return true;
+	return false;
+}
+
+static void read_text(struct ph_thread *thread)
+{
+	struct ph_space *space = thread->process->space;
+	struct ph_maps maps;
+	struct ph_range *text;
+	size_t n = 0;
+
+	if (ph_os_maps_read(thread->tid, &maps) < 0)
+		return;
+	text = calloc(maps.count ? maps.count : 1, sizeof(*text));
+	for (size_t i = 0; text && i < maps.count; i++)
+		if (is_text(&maps.entries[i]))
+			text[n++] = (struct ph_range){ maps.entries[i].start, maps.entries[i].end };
+	ph_os_maps_fini(&maps);
+	if (!text)
+		return;
+	free(space->text);
+	space->text = text;
+	space->n_text = n;
+}
+
+/* Another thread of the program may rewrite it at any moment; what is so when the hit is handled counts. */
+static bool is_as_planned(struct ph_thread *thread, const struct ph_site *site)
+{
+	uint8_t now[PH_INSN_MAX] = { 0 };
+
+	read_original(thread, site->addr, now);
+	return memcmp(now, site->planned, sizeof(now)) == 0;
+}
+
+/* ---- Ways past a site */
+
 static bool changes_rip_alone(const struct ph_emulation *emulation)
 {
 	return emulation->to == PH_REG_NONE && !emulation->stores;
@@ -109,10 +161,14 @@ static bool changes_rip_alone(const struct ph_emulation *emulation)
 static void plan_way(struct ph_thread *thread, struct ph_site *site)
 {
 	struct ph_space *space = thread->process->space;
-	uint8_t bytes[PH_INSN_MAX];
+	uint8_t bytes[PH_INSN_MAX] = { 0 };
 	size_t len = read_original(thread, site->addr, bytes);
 	struct ph_slot *slot;
 
+	if (!is_in_text(space, site->addr))
+		read_text(thread);
+	site->fickle = !is_in_text(space, site->addr);
+	memcpy(site->planned, bytes, sizeof(bytes));
 	site->way = PH_WAY_STEP;
 	if (ph_insn_decode(bytes, len, &site->insn) < 0)
 		site->insn.length = 0;
@@ -121,6 +177,10 @@ static void plan_way(struct ph_thread *thread, struct ph_site *site)
 		return;
 	}
 	slot = ph_map_find(&space->slots.by_site, site->addr);
+	if (slot && memcmp(slot->original, bytes, sizeof(bytes)) != 0) {
+		ph_map_remove(&space->slots.by_site, site->addr);
+		slot = NULL;
+	}
 	if (!slot) {
 		struct ph_copy trial;
 
@@ -132,6 +192,7 @@ static void plan_way(struct ph_thread *thread, struct ph_site *site)
 			space->slots.refused = space->slots.n_chunks == 0;
 			return;
 		}
+		memcpy(slot->original, bytes, sizeof(bytes));
 		if (ph_relocate(bytes, len, site->addr, slot->addr, &slot->copy) < 0 ||
 		    ph_space_write_raw(space, thread->tid, slot->addr, slot->copy.bytes, PH_COPY_SIZE, NULL) < 0 ||
 		    ph_map_add(&space->slots.by_site, site->addr, slot) < 0)
@@ -143,7 +204,7 @@ static void plan_way(struct ph_thread *thread, struct ph_site *site)
 
 bool ph_copy_pass(struct ph_thread *thread, struct ph_site *site)
 {
-	if (site->way == PH_WAY_UNKNOWN) {
+	if (site->way == PH_WAY_UNKNOWN || (site->fickle && !is_as_planned(thread, site))) {
 		plan_way(thread, site);
 		/* It had to make a call for us, and may not have come back. */
 		if (!thread->view.have)

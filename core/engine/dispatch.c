@@ -8,6 +8,7 @@
 #include "engine/event.h"
 #include "engine/guard.h"
 #include "engine/handler.h"
+#include "engine/inside.h"
 #include "engine/life.h"
 #include "engine/resume.h"
 #include "engine/signal.h"
@@ -146,38 +147,51 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 
 /* ---- Signals */
 
+/* The target took the copy away, or wrote over it: what it raised there is none of the program's. */
+static bool is_fault_of_spoilt_copy(struct ph_thread *thread, const siginfo_t *info)
+{
+	ph_addr at = thread->left_copy;
+
+	return (info->si_signo == SIGSEGV && (ph_addr)(uintptr_t)info->si_addr == at) || ph_inside_is_spoilt(thread, at);
+}
+
+/* A fault in a copy is the instruction's own: it is the program's, at the program's address. True: it was none. */
+static bool fault_in_copy(struct ph_thread *thread, siginfo_t *info)
+{
+	if (is_fault_of_spoilt_copy(thread, info)) {
+		thread->process->space->slots.refused = true;
+		return true;
+	}
+	if (!thread->pass.active)
+		return false;
+	if ((ph_addr)(uintptr_t)info->si_addr == thread->left_copy) {
+		info->si_addr = (void *)(uintptr_t)thread->pass.addr;
+		ph_os_siginfo_write(thread->tid, info);
+	}
+	ph_thread_end_pass(thread);
+	return false;
+}
+
 /*
- * A signal that found the thread in a copy, before the instruction there had run. A fault is the instruction's own: it
- * is the program's, at the program's address. What has a handler waits until the pass is over, or the handler would
- * return to the site and hit it again: true then, and the thread goes on.
+ * A signal that found the thread in a copy. Before the instruction there has run, what has a handler waits until the
+ * pass is over, or the handler would return to the site and hit it again: true then, and the thread goes on.
  */
 static bool signal_in_copy(struct ph_thread *thread)
 {
-	struct ph_slots *slots = &thread->process->space->slots;
-	ph_addr at = thread->left_copy;
 	siginfo_t info;
 
-	if (!thread->pass.active || !at || ph_os_siginfo_read(thread->tid, &info) < 0)
+	if (!thread->left_copy || ph_os_siginfo_read(thread->tid, &info) < 0)
 		return false;
 	if (ph_signal_is_fault(info.si_signo, info.si_code)) {
-		/* The copy itself could not be fetched: the target took our memory away. */
-		if (info.si_signo == SIGSEGV && (ph_addr)(uintptr_t)info.si_addr == at) {
-			slots->refused = true;
-		} else {
-			if ((ph_addr)(uintptr_t)info.si_addr == at) {
-				info.si_addr = (void *)(uintptr_t)thread->pass.addr;
-				ph_os_siginfo_write(thread->tid, &info);
-			}
-			ph_thread_end_pass(thread);
+		if (!fault_in_copy(thread, &info))
 			return false;
-		}
-	} else if (!ph_signal_is_caught(thread, info.si_signo)) {
+	} else if (!thread->pass.active || !ph_signal_is_caught(thread, info.si_signo)) {
 		return false;
 	} else if (ph_signal_put_off(thread, &info) < 0) {
 		ph_thread_end_pass(thread);
 		return false;
 	}
-	thread->pass.alone = true;
+	thread->pass.alone = thread->pass.active;
 	ph_resume(thread);
 	return true;
 }
@@ -245,12 +259,16 @@ static void on_trap(struct ph_thread *thread)
 	 * Behind the first byte of a longer instruction stands only who ran that byte. Behind an instruction of one
 	 * byte the program may stand by itself, when somebody sends it a SIGTRAP: what the kernel says tells.
 	 */
-	if (site && site->armed && site->insn.length > 1) {
+	if (site && site->armed && site->insn.length > 1 && !thread->left_copy) {
 		on_breakpoint(thread, site);
 		return;
 	}
 	if (ph_os_siginfo_read(thread->tid, &info) < 0)
 		return;
+	if (info.si_code == SI_KERNEL && (thread->left_copy || !site) && ph_inside_rescue(thread)) {
+		ph_resume(thread);
+		return;
+	}
 	is_ours = site && site->armed;
 	switch (ph_trap_decode(info.si_code, is_ours, !is_ours && ph_space_was_trap(space, thread->tid, at))) {
 	case PH_TRAP_BREAKPOINT:

@@ -13,6 +13,15 @@
 /* The thread has just stopped. */
 void ph_inside_leave(struct ph_thread *thread);
 
+/*
+ * The thread has run an int3 that stands where its copy should: somebody wrote over our memory. True: it is out, and no
+ * copies are used in this space any more.
+ */
+bool ph_inside_rescue(struct ph_thread *thread);
+
+/* What stands at this place of our memory is not the copy that was written there. */
+bool ph_inside_is_spoilt(const struct ph_thread *thread, ph_addr at);
+
 /* Back into the copy, if it stands at the site with the pass to be made and there is one: true, and the pass is over. */
 bool ph_inside_enter(struct ph_thread *thread);
 

@@ -34,6 +34,8 @@ struct ph_site {
 	uint8_t original;
 	uint8_t way;			/* enum ph_way */
 	struct ph_insn insn;		/* what stands there; its length is 0: not known yet, or none */
+	bool fickle;			/* the program may rewrite it, but for our byte: looked at before each pass */
+	uint8_t planned[PH_INSN_MAX];	/* fickle: the bytes that way is for */
 	struct ph_emulation emulation;	/* PH_WAY_EMULATE */
 	struct ph_slot *slot;		/* PH_WAY_COPY; borrowed from the space's slots, which outlive it */
 	bool armed;	/* PH_TRAP_BYTE stands in memory */

@@ -16,6 +16,7 @@
 struct ph_slot {
 	ph_addr addr;		/* of the copy */
 	ph_addr from;		/* of the instruction */
+	uint8_t original[PH_INSN_MAX];	/* the instruction, and what stood behind it */
 	struct ph_copy copy;
 };
 

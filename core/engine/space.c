@@ -41,6 +41,7 @@ void ph_space_unref(struct ph_space *space)
 	for (size_t i = 0; i < space->n_sorted; i++)
 		ph_site_free(space->sorted[i]);
 	free(space->sorted);
+	free(space->text);
 	ph_map_fini(&space->sites);
 	ph_map_fini(&space->retired);
 	ph_slots_fini(&space->slots);

@@ -25,6 +25,12 @@ struct ph_space {
 	 */
 	struct ph_map retired;
 
+	/* Mappings of programs and libraries, whose code nobody rewrites: as last looked (copy.h). */
+	struct ph_range {
+		ph_addr start, end;
+	} *text;			/* owned */
+	size_t n_text;
+
 	struct ph_slots slots;		/* copies of instructions, in memory that we mapped */
 	ph_addr syscall_insn;		/* some syscall instruction; 0: not looked for yet */
 };

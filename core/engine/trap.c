@@ -10,7 +10,8 @@ enum ph_trap_kind ph_trap_look(struct ph_thread *thread)
 	siginfo_t info;
 	ph_addr at;
 
-	if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
+	/* An int3 in our own memory (ph_inside_rescue) waits as it is. */
+	if (thread->left_copy || ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
 		return PH_TRAP_OWN;
 	at = thread->view.regs.rip - 1;
 	site = ph_space_site_find(space, at);
