@@ -72,8 +72,10 @@ void ph_session_end(struct ph_session *session, struct ph_reason reason)
 	session->ended = true;
 	ph_session_set_outcome(session, reason);
 	ph_cpu_leave(session->tracer);
-	session->tracer = NULL;
 	ph_list_remove(&session->in_tracer);
+	if (ph_list_is_empty(&session->tracer->sessions))
+		ph_tracer_forget_dead_strays(session->tracer);
+	session->tracer = NULL;
 }
 
 int ph_session_check(const struct ph_session *session, const char *op, struct ph_err *err)

@@ -85,6 +85,13 @@ bool ph_tracer_stray_take(struct ph_tracer *tracer, pid_t tid, int *ret_status)
 	return true;
 }
 
+void ph_tracer_forget_dead_strays(struct ph_tracer *tracer)
+{
+	for (size_t i = tracer->n_strays; i-- > 0;)
+		if (!WIFSTOPPED(tracer->strays[i].status))
+			tracer->strays[i] = tracer->strays[--tracer->n_strays];
+}
+
 void ph_tracer_add_child(struct ph_tracer *tracer, pid_t pid)
 {
 	pid_t *children = reallocarray(tracer->children, tracer->n_children + 1, sizeof(*children));

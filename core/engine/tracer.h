@@ -53,6 +53,9 @@ bool ph_tracer_is_interrupted(const struct ph_tracer *tracer);
 void ph_tracer_stray_add(struct ph_tracer *tracer, pid_t tid, int status);
 bool ph_tracer_stray_take(struct ph_tracer *tracer, pid_t tid, int *ret_status);
 
+/* Nobody is left to tell of them, and their numbers will be others'. */
+void ph_tracer_forget_dead_strays(struct ph_tracer *tracer);
+
 /* A spawned target that was let go is still our child. */
 void ph_tracer_add_child(struct ph_tracer *tracer, pid_t pid);
 

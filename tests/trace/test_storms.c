@@ -185,7 +185,7 @@ static void killed_at_any_request_of_ours_it_ends_properly(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < N_OF(lives); i++) {
-		uint64_t step = (uint64_t)fixture_size(1, 7), n = 1 + i % step;
+		uint64_t step = (uint64_t)fixture_size(1, 3), n = 1 + i % step;
 
 		while (live_until_request(&lives[i], n))
 			n += step;
