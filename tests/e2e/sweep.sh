@@ -69,7 +69,6 @@ test_sha256sum_with_a_breakpoint_on_every_instruction() {
 }
 
 test_gzip_with_a_breakpoint_on_every_instruction() {
-	[ -n "${LONG-}" ] || skip 'a minute long: tests/run long'
 	seq 100 >input
 	sweep gzip -c
 }

@@ -1,10 +1,12 @@
 /*
  * forker [MODE [N]]: makes children in one way, or in all (default): fork, vfork (child execs), spawn, clone_vm
- * (shared memory), clone_vfork, untraced (CLONE_UNTRACED), grandchild, storm (N forks, 100). Child and parent each
+ * (shared memory), clone_vfork, clone_sighand (shares nearly all), clone_quiet (no signal at its end), clone3, untraced
+ * (CLONE_UNTRACED), grandchild, storm (N forks, 100). Child and parent each
  * call marker(who).
  * Output: "MODE: exit 3" for a child that lived well, "MODE: signal S" for one that did not; exit 0 when all were
  * well.
  */
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -65,22 +67,42 @@ static pid_t by_clone(int flags)
 {
 	static char stack[64 << 10] __attribute__((aligned(16)));
 
-	return clone(child, stack + sizeof(stack), flags | SIGCHLD, NULL);
+	return clone(child, stack + sizeof(stack), flags, NULL);
 }
 
 static pid_t by_clone_vm(void)
 {
-	return by_clone(CLONE_VM);
+	return by_clone(CLONE_VM | SIGCHLD);
 }
 
 static pid_t by_clone_vfork(void)
 {
-	return by_clone(CLONE_VM | CLONE_VFORK);
+	return by_clone(CLONE_VM | CLONE_VFORK | SIGCHLD);
+}
+
+static pid_t by_clone_sighand(void)
+{
+	return by_clone(CLONE_VM | CLONE_SIGHAND | CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | CLONE_IO | SIGCHLD);
+}
+
+static pid_t by_clone_quiet(void)
+{
+	return by_clone(0);
+}
+
+static pid_t by_clone3(void)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid == 0)
+		child(NULL);
+	return pid;
 }
 
 static pid_t by_untraced(void)
 {
-	return by_clone(CLONE_UNTRACED);
+	return by_clone(CLONE_UNTRACED | SIGCHLD);
 }
 
 static pid_t by_grandchild(void)
@@ -133,6 +155,9 @@ static const struct {
 	{ "spawn", by_spawn },
 	{ "clone_vm", by_clone_vm },
 	{ "clone_vfork", by_clone_vfork },
+	{ "clone_sighand", by_clone_sighand },
+	{ "clone_quiet", by_clone_quiet },
+	{ "clone3", by_clone3 },
 	{ "untraced", by_untraced },
 	{ "grandchild", by_grandchild },
 	{ "storm", by_storm },
@@ -154,6 +179,6 @@ int main(int argc, char **argv)
 		good &= well(modes[i].name, modes[i].fn(), false);
 	}
 	if (!known)
-		return target_usage("forker [all|fork|vfork|spawn|clone_vm|clone_vfork|untraced|grandchild|storm [N]]");
+		return target_usage("forker [all|fork|vfork|spawn|clone_vm|clone_vfork|clone_sighand|clone_quiet|clone3|untraced|grandchild|storm [N]]");
 	return !good;
 }

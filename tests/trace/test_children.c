@@ -17,6 +17,9 @@ static const struct row rows[] = {
 	{ "spawn", 2, 1, 0, 1, "spawn: exit 3\n" },
 	{ "clone_vm", 2, 1, 1, 1, "clone_vm: exit 3\n" },
 	{ "clone_vfork", 2, 1, 1, 1, "clone_vfork: exit 3\n" },
+	{ "clone_sighand", 2, 1, 1, 1, "clone_sighand: exit 3\n" },
+	{ "clone_quiet", 2, 1, 0, 1, "clone_quiet: exit 3\n" },
+	{ "clone3", 2, 1, 0, 1, "clone3: exit 3\n" },
 	{ "grandchild", 3, 1, 0, 2, "grandchild: exit 3\n" },
 	{ "storm 60", 120, 60, 0, 60, "storm: exit 3\n" },
 };

@@ -1,5 +1,6 @@
 /* threads: every call of every thread is seen, once, whatever the others do meanwhile. */
 #include <sched.h>
+#include <signal.h>
 
 #include "fixture.h"
 
@@ -341,6 +342,32 @@ static void a_stopped_thread_may_be_moved_from_wherever_it_is_seen(void **state)
 	}
 }
 
+/* Our memory is gone with us: a thread that was left in it would die. */
+static void detach_at_any_moment_leaves_every_thread_in_the_program(void **state)
+{
+	struct outsider outsider = outsider_start("busy 4");
+
+	(void)state;
+	outsider_await(&outsider, "ready");
+	for (long round = fixture_size(1000, 50); round-- > 0;) {
+		struct ph_session *session = attach_to(outsider.pid);
+		struct ph_reason reason;
+		uint64_t hits = 0;
+
+		add_at(session, "tick", count_hit, &hits);
+		add_at(session, "run+0", count_hit, &hits);
+		do
+			assert_int_equal(ph_session_run(session, 1, &reason, NULL), 0);
+		while (hits == 0);
+		assert_int_equal(reason.kind, PH_REASON_TIMEOUT);
+		assert_int_equal(ph_session_detach(session, false, NULL), 0);
+		ph_session_unref(session);
+		expect_text_of_file(outsider.pid);
+	}
+	kill(outsider.pid, SIGUSR1);
+	assert_int_equal(outsider_end(&outsider, NULL), 7 << 8);
+}
+
 /* ---- Births and ends */
 
 struct crowd {
@@ -460,6 +487,7 @@ int main(int argc, char **argv)
 		BOUNDED(counts_stay_exact_when_runs_time_out_at_any_moment),
 		BOUNDED(threads_are_never_seen_in_our_memory),
 		BOUNDED(a_stopped_thread_may_be_moved_from_wherever_it_is_seen),
+		BOUNDED(detach_at_any_moment_leaves_every_thread_in_the_program),
 		BOUNDED(a_storm_of_short_threads_is_counted_to_the_last),
 		BOUNDED(a_storm_survives_stops_at_any_moment),
 		BOUNDED(the_end_is_that_of_the_process_whichever_thread_ends_it),
