@@ -145,8 +145,8 @@ static void introduce_unannounced(struct ph_thread *parent)
 }
 
 /*
- * A thread that is killed in its clone event goes on to its exit event while we ask, and the answers are of that one: its
- * message is an exit status.
+ * A thread that is killed in its clone event goes on to its exit event while we ask, and the answers are of that one:
+ * its message is an exit status.
  */
 static bool is_exiting_by_now(const struct ph_thread *thread)
 {

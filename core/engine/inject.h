@@ -2,7 +2,8 @@
  * inject - one system call that the target's own thread makes for us.
  *
  * The thread is stopped, at a place of the program; the others may run. It is found again as it was: registers, signal
- * mask, and whatever waits to be delivered; a signal that it stood before comes again, and hooks do not see that. Never where a seccomp filter watches, which might answer with death.
+ * mask, and whatever waits to be delivered; a signal that it stood before comes again, and hooks do not see that. Never
+ * where a seccomp filter watches, which might answer with death.
  */
 #ifndef PH_ENGINE_INJECT_H
 #define PH_ENGINE_INJECT_H

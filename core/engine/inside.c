@@ -52,6 +52,7 @@ bool ph_inside_rescue(struct ph_thread *thread)
 		ph_thread_end_pass(thread);
 		ph_thread_set_rip(thread, thread->left_copy);
 		thread->view.regs.rsp = thread->fetched.rsp;
+		thread->view.dirty = PH_DIRTY_ANY;
 	}
 	if (!leave_from(thread, thread->view.regs.rip - 1))
 		return false;

@@ -211,8 +211,8 @@ bool ph_space_was_trap(const struct ph_space *space, pid_t tid, ph_addr addr)
 	const struct ph_site *site = ph_space_site_find(space, addr);
 	uint8_t now;
 
-	return (site ? !site->armed : ph_map_find(&space->retired, addr) != NULL) && ph_space_read_raw(space, tid, addr, &now, 1, NULL) >= 0 &&
-	       now != PH_TRAP_BYTE;
+	return (site ? !site->armed : ph_map_find(&space->retired, addr) != NULL) &&
+	       ph_space_read_raw(space, tid, addr, &now, 1, NULL) >= 0 && now != PH_TRAP_BYTE;
 }
 
 int ph_space_site_lift(struct ph_space *space, pid_t tid, struct ph_site *site, struct ph_err *err)

@@ -49,7 +49,10 @@ int ph_space_read_raw(const struct ph_space *space, pid_t tid, ph_addr addr, voi
 int ph_space_write_raw(const struct ph_space *space, pid_t tid, ph_addr addr, const void *buf, size_t len,
 		       struct ph_err *err);
 
-/* A site was at addr once, or is there without its byte, and no int3 is there any more: a thread that trapped there meanwhile ran ours. */
+/*
+ * A site was at addr once, or is there without its byte, and no int3 is there any more: a thread that trapped there
+ * meanwhile ran ours.
+ */
 bool ph_space_was_trap(const struct ph_space *space, pid_t tid, ph_addr addr);
 
 static inline struct ph_site *ph_space_site_find(const struct ph_space *space, ph_addr addr)

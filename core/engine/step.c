@@ -149,14 +149,16 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 	struct ph_space *space = thread->process->space;
 	struct pass pass = { 0 };
 	int r = ph_thread_regs_fetch(thread, err);
+	bool is_known;
 
 	if (r < 0)
 		return r;
 	pass.addr = thread->view.regs.rip;
 	pass.had_trap_flag = thread->view.regs.eflags & TRAP_FLAG;
-	if (site && site->insn.length)
+	is_known = site && site->insn.length && !site->fickle;
+	if (is_known)
 		pass.insn = site->insn;
-	pass.decoded = (site && site->insn.length) || decode_at(thread, pass.addr, &pass.insn, NULL) >= 0;
+	pass.decoded = is_known || decode_at(thread, pass.addr, &pass.insn, NULL) >= 0;
 	if (site && (r = ph_space_site_lift(space, thread->tid, site, err)) < 0)
 		return r;
 	r = run_original(thread, &pass, ret, err);

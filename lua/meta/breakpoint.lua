@@ -79,6 +79,10 @@
 --- may share an address; they run in the order added, and the strongest action wins (KILL, DETACH, STOP, then the last of
 --- GOTO, RETURN and SKIP, then STEP); STOP and a move both hold, SIGNAL and REMOVE always apply.
 ---
+--- It is a byte in the target's memory. Inside an instruction it changes that, and on data it changes the data for the
+--- target, though not for `mem`. It goes without a word, and is hit no more, when the target writes over it or unmaps it;
+--- code that the target writes behind that byte runs as it stands at the hit.
+---
 --- Errors: no target, or one that has ended; a `Where` that is none; an address that is not mapped (an `Error`); something
 --- that is no function or action; an action that cannot answer a breakpoint; an option that does not exist or has a wrong
 --- value.

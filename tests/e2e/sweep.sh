@@ -28,7 +28,9 @@ addresses_of() {
 
 # By how much addresses in the text are more than offsets in the file.
 text_shift() {
-	readelf -lW "$1" | awk '$1 == "LOAD" && $8 == "E" { print $3, $2 }' | { read -r address offset; echo $((address - offset)); }
+	local address offset
+	read -r address offset < <(readelf -lW "$1" | awk '$1 == "LOAD" && $8 == "E" { print $3, $2 }')
+	echo $((address - offset))
 }
 
 # compare_with_steps [OPTION...] -- ARG...: of $program, with a breakpoint at each of addresses; options for step_count

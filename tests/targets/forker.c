@@ -179,6 +179,7 @@ int main(int argc, char **argv)
 		good &= well(modes[i].name, modes[i].fn(), false);
 	}
 	if (!known)
-		return target_usage("forker [all|fork|vfork|spawn|clone_vm|clone_vfork|clone_sighand|clone_quiet|clone3|untraced|grandchild|storm [N]]");
+		return target_usage("forker [all|fork|vfork|spawn|clone_vm|clone_vfork|clone_sighand|clone_quiet|clone3|"
+				    "untraced|grandchild|storm [N]]");
 	return !good;
 }

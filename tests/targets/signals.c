@@ -545,6 +545,7 @@ int main(int argc, char **argv)
 		return wrong != 0;
 	}
 	return target_usage(
-		"signals usr1|timer|itimer|int3|icebp|tf|kill_trap|blocked_trap|pending_trap|ignored_trap|rt|altstack|restart|norestart|longjmp|nested|fault|"
+		"signals usr1|timer|itimer|int3|icebp|tf|kill_trap|blocked_trap|pending_trap|ignored_trap|rt|altstack|"
+		"restart|norestart|longjmp|nested|fault|"
 		"threads|stop|tstp [N]");
 }
