@@ -288,6 +288,33 @@ static void ignored_trap(void)
 	expect(handled_count == wanted);
 }
 
+/* Until SIGUSR2: work with SIGTRAP blocked, caught by on_trap: "ready" when that is set up. */
+static volatile sig_atomic_t ended;
+
+static void on_end(int n, siginfo_t *info, void *context)
+{
+	(void)n;
+	(void)info;
+	(void)context;
+	ended = 1;
+}
+
+static void blocked_for_long(void)
+{
+	sigset_t set;
+	long calls = 0;
+
+	handle(SIGTRAP, on_trap, 0);
+	handle(SIGUSR2, on_end, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTRAP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	puts("ready");
+	while (!ended)
+		do_work(calls++);
+	expect(trap_goes_to(on_trap) && trap_is_blocked());
+}
+
 static void on_rt(int n, siginfo_t *info, void *context)
 {
 	static long seen[2];
@@ -512,6 +539,7 @@ static const struct {
 	{ "tf", own_tf, 10, true },
 	{ "kill_trap", kill_trap, 10, true },
 	{ "blocked_trap", blocked_trap, 10, true },
+	{ "blocked_for_long", blocked_for_long, 0, true },
 	{ "pending_trap", pending_trap, 10, true },
 	{ "ignored_trap", ignored_trap, 10, true },
 	{ "rt", rt, 32, true },
@@ -545,7 +573,8 @@ int main(int argc, char **argv)
 		return wrong != 0;
 	}
 	return target_usage(
-		"signals usr1|timer|itimer|int3|icebp|tf|kill_trap|blocked_trap|pending_trap|ignored_trap|rt|altstack|"
+		"signals usr1|timer|itimer|int3|icebp|tf|kill_trap|blocked_trap|blocked_for_long|pending_trap|"
+		"ignored_trap|rt|altstack|"
 		"restart|norestart|longjmp|nested|fault|"
 		"threads|stop|tstp [N]");
 }

@@ -104,6 +104,33 @@ static void a_program_that_ignores_traps_goes_on_to_do_so(void **state)
 	free(alone);
 }
 
+/* Attached to, hit, let go at any moment: its handler and its block are there as before. */
+static void a_blocked_trap_outlives_attaching_and_detaching(void **state)
+{
+	struct outsider outsider = outsider_start("signals blocked_for_long");
+	char *rest;
+
+	(void)state;
+	outsider_await(&outsider, "ready");
+	for (int round = 0; round < 30; round++) {
+		struct ph_session *session = attach_to(outsider.pid);
+		struct ph_reason reason;
+		uint64_t hits = 0;
+
+		add_at(session, "work", count_hit, &hits);
+		add_at(session, "work_middle", count_hit, &hits);
+		do
+			assert_int_equal(ph_session_run(session, 1, &reason, NULL), 0);
+		while (hits == 0);
+		assert_int_equal(ph_session_detach(session, false, NULL), 0);
+		ph_session_unref(session);
+	}
+	kill(outsider.pid, SIGUSR2);
+	assert_int_equal(outsider_end(&outsider, &rest), 0);
+	assert_string_equal(rest, "blocked_for_long 0\n");
+	free(rest);
+}
+
 /* It steps itself over four instructions; a breakpoint on any of them leaves it its own traps. */
 static void a_program_that_steps_itself_keeps_its_traps(void **state)
 {
@@ -566,6 +593,7 @@ int main(int argc, char **argv)
 		BOUNDED(signals_arrive_as_untraced_under_breakpoints),
 		BOUNDED(a_breakpoint_on_a_trap_of_the_program_gives_both),
 		BOUNDED(a_program_that_ignores_traps_goes_on_to_do_so),
+		BOUNDED(a_blocked_trap_outlives_attaching_and_detaching),
 		BOUNDED(a_program_that_steps_itself_keeps_its_traps),
 		BOUNDED(a_program_that_steps_over_a_branch_keeps_its_trap),
 		BOUNDED(interrupted_calls_see_what_they_would),
