@@ -132,6 +132,7 @@ void ph_bind_open_action(lua_State *L);
 void ph_bind_open_regs(lua_State *L);
 void ph_bind_open_mem(lua_State *L);
 void ph_bind_open_peek(lua_State *L);
+void ph_bind_open_disasm(lua_State *L);
 void ph_bind_open_core(lua_State *L);
 
 void ph_bind_push_session(lua_State *L, struct ph_session *session);

@@ -1,8 +1,6 @@
 #include "x86/insn.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "x86/zydis.h"
 
@@ -112,63 +110,4 @@ ph_addr ph_insn_target(const struct ph_insn *insn, ph_addr at)
 	ph_addr target = at + insn->length + (uint64_t)insn->relative;
 
 	return insn->is_relative_32 ? (uint32_t)target : target;
-}
-
-static const ZydisFormatterStyle styles[] = {
-	[PH_INSN_INTEL] = ZYDIS_FORMATTER_STYLE_INTEL,
-	[PH_INSN_ATT] = ZYDIS_FORMATTER_STYLE_ATT,
-};
-
-/* What is said about the address that a relative operand means, behind the text. */
-static int append_target(const struct ph_insn *insn, ph_addr at, ph_insn_symbol symbol, void *arg, char *buf,
-			 size_t size)
-{
-	ph_addr target = ph_insn_target(insn, at);
-	char name[PH_INSN_TEXT_MAX / 2];
-	bool named = symbol && symbol(arg, target, name, sizeof(name));
-
-	if (insn->is_direct)
-		return named ? snprintf(buf, size, " <%s>", name) : 0;
-	if (named)
-		return snprintf(buf, size, "  # 0x%llx <%s>", (unsigned long long)target, name);
-	return snprintf(buf, size, "  # 0x%llx", (unsigned long long)target);
-}
-
-int ph_insn_format(const uint8_t *bytes, size_t len, ph_addr at, enum ph_insn_syntax syntax, ph_insn_symbol symbol,
-		   void *arg, char *buf, size_t size, struct ph_insn *ret)
-{
-	ZydisFormatter formatter;
-	struct ph_zydis zydis;
-	struct ph_insn insn;
-	size_t used;
-	int r;
-
-	if (size)
-		*buf = '\0';
-	r = ph_zydis_decode(bytes, len, &zydis);
-	if (r < 0)
-		return r;
-	describe(&zydis, &insn);
-
-	ZydisFormatterInit(&formatter, styles[syntax]);
-	ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_FORCE_RELATIVE_RIPREL, ZYAN_TRUE);
-	ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE);
-	ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, ZYDIS_PADDING_DISABLED);
-	ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_ADDR_PADDING_RELATIVE, ZYDIS_PADDING_DISABLED);
-	ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_DISP_PADDING, ZYDIS_PADDING_DISABLED);
-	ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_IMM_PADDING, ZYDIS_PADDING_DISABLED);
-	if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &zydis.insn, zydis.operands,
-							  zydis.insn.operand_count_visible, buf, size, at, NULL)))
-		return -ENOBUFS;
-
-	used = strlen(buf);
-	if (insn.has_relative) {
-		r = append_target(&insn, at, symbol, arg, buf + used, size - used);
-		if (r < 0 || (size_t)r >= size - used)
-			return -ENOBUFS;
-		used += (size_t)r;
-	}
-	if (ret)
-		*ret = insn;
-	return (int)used;
 }

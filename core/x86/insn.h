@@ -1,5 +1,5 @@
 /*
- * insn - one instruction: how long it is, what the engine must know about it, how it reads.
+ * insn - one instruction: how long it is, what the engine must know about it. How it reads: disasm.h.
  *
  * Decodes 64-bit code with Zydis, which no file outside x86/ may include. Pure: the bytes are the caller's, and must
  * be the program's own, without any of our breakpoints in them.
@@ -14,7 +14,6 @@
 #include "base/types.h"
 
 #define PH_INSN_MAX 15		/* bytes; the CPU faults on longer ones */
-#define PH_INSN_TEXT_MAX 160	/* room that ph_insn_format() never outgrows with symbol names up to 64 */
 
 struct ph_insn {
 	uint8_t length;
@@ -45,21 +44,5 @@ int ph_insn_decode(const uint8_t *bytes, size_t len, struct ph_insn *ret);
 
 /* has_relative: the address that the instruction at `at` means. */
 ph_addr ph_insn_target(const struct ph_insn *insn, ph_addr at);
-
-enum ph_insn_syntax {
-	PH_INSN_INTEL,
-	PH_INSN_ATT,
-};
-
-/* Writes the name of an address, "puts+0x12", into buf; false when it has none. */
-typedef bool (*ph_insn_symbol)(void *arg, ph_addr addr, char *buf, size_t len);
-
-/*
- * The instruction as text, always terminated. Addresses get the symbol's name behind them, where symbol (may be NULL)
- * knows one: "call 0x401030 <puts>", "lea rdi, [rip+0xe9d]  # 0x402004 <greeting>".
- * Returns its length; -EILSEQ and -ENODATA as above; -ENOBUFS when buf is too small.
- */
-int ph_insn_format(const uint8_t *bytes, size_t len, ph_addr at, enum ph_insn_syntax syntax, ph_insn_symbol symbol,
-		   void *arg, char *buf, size_t size, struct ph_insn *ret);
 
 #endif

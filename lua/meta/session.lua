@@ -392,3 +392,25 @@ function Session:hexdump(addr, n) end
 --- ```
 ---@return Stats
 function Session:stats() end
+
+--- As the global `insns`, for this session.
+---
+--- ```lua
+--- assert(process.session:insns("calc", 1)[1].text == "lea rax, [rdi]")
+--- ```
+---@param where? Where
+---@param n? integer
+---@param options? InsnsOptions
+---@return Insn[]
+function Session:insns(where, n, options) end
+
+--- As the global `disasm`, for this session.
+---
+--- ```lua
+--- print(process.session:disasm("main", 3))
+--- ```
+---@param where? Where
+---@param n? integer
+---@param options? DisasmOptions
+---@return string
+function Session:disasm(where, n, options) end

@@ -51,6 +51,30 @@ local Thread = {}
 --- ```
 function Thread:select() end
 
+--- As the global `insns`, of this thread's process; without a place, from where the thread stands.
+---
+--- ```lua
+--- assert(thread:insns()[1].address == regs.rip)
+--- ```
+---@param where? Where
+---@param n? integer
+---@param options? InsnsOptions
+---@return Insn[]
+function Thread:insns(where, n, options) end
+
+--- As the global `disasm`, of this thread's process; without a place, from where the thread stands.
+---
+--- ```lua
+--- for _, t in ipairs(threads()) do
+---     print(t.tid, t:disasm(nil, 1))
+--- end
+--- ```
+---@param where? Where
+---@param n? integer
+---@param options? DisasmOptions
+---@return string
+function Thread:disasm(where, n, options) end
+
 --- A process of a target. The same process is the same value. It stays when the process has ended.
 ---
 --- ```lua

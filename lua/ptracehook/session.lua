@@ -146,22 +146,55 @@ local function find_sym(self, name)
 	return address
 end
 
-local function sym(self, name)
-	local address, why = resolve(self, check.string("sym: name", name), "sym")
+local function address_of(self, what, name)
+	local address, why = resolve(self, name, what)
 	if not address then
-		check.fail("sym: %s", why)
+		check.fail("%s: %s", what, why)
 	end
 	return address
+end
+
+local function sym(self, name)
+	return (address_of(self, "sym", check.string("sym: name", name)))
 end
 
 local function hexdump(self, addr, n)
 	return (self.mem.hexdump(addr, n))
 end
 
+-- What insns and disasm mean by this session: the thread whose event is being handled, if it is one of its own.
+local function looked_at(self)
+	local thread = core.thread()
+	return thread and thread.session == self and thread or self
+end
+
+local function insns(self, where, n, options, target)
+	return require("ptracehook.disasm").insns(target or looked_at(self), where, n, options, function(what, name)
+		return address_of(self, what, name)
+	end)
+end
+
+local function disasm(self, where, n, options, target)
+	return require("ptracehook.disasm").disasm(target or looked_at(self), self, where, n, options, function(what, name)
+		return address_of(self, what, name)
+	end)
+end
+
+for name, look in pairs { insns = insns, disasm = disasm } do
+	classes.Thread.methods[name] = function(self, where, n, options)
+		if getmetatable(self) ~= "Thread" then
+			check.fail("%s: Thread expected, got %s; call methods with a colon", name, number.show(self))
+		end
+		return look(self.session, where, n, options, self)
+	end
+end
+
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
 	bp = breakpoint.add, bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill, threads = threads,
 	sym = sym, find_sym = find_sym, hexdump = hexdump, stats = methods.stats,
+	insns = function(self, where, n, options) return insns(self, where, n, options) end,
+	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,
 }
 
 local function current()

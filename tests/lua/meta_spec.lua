@@ -213,6 +213,8 @@ describe("the annotations", function()
 			DetachOptions = function(options) detach(options) end,
 			Policy = function(options) policy(options) end,
 			FindOptions = function(options) mem.find("x", nil, options) end,
+			InsnsOptions = function(options) insns("calc", 1, options) end,
+			DisasmOptions = function(options) disasm("calc", 1, options) end,
 		} do
 			local fields, options = declared["class " .. class].fields, options_of(call)
 			assert.same({}, missing(fields, options), class)
@@ -251,6 +253,7 @@ describe("the annotations", function()
 		local _, err = mem.try_read(8, 8)
 		local rows = {
 			{ "Signal", seen }, { "Reason", stop }, { "Error", err }, { "Mapping", mem.maps()[1] }, { "Stats", s:stats() },
+			{ "Insn", insns("main", 1)[1] },
 			{ "Reason", s:run() }, { "Reason", spawn({ "sh", "-c", "kill $$" }):run() },
 		}
 		for _, row in ipairs(rows) do

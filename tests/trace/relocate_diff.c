@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "x86/emulate.h"
+#include "x86/disasm.h"
 #include "x86/insn.h"
 #include "x86/relocate.h"
 #include "x86/xstate.h"
@@ -205,13 +206,13 @@ static size_t xstate_differs(const struct outcome *a, const struct outcome *b, s
 static void report(const struct sample *sample, const char *what, const struct outcome *home,
 		   const struct outcome *copy)
 {
-	char text[PH_INSN_TEXT_MAX] = "";
+	struct ph_disasm line = { .text = "" };
 
-	ph_insn_format(sample->bytes, sample->length, HOME, PH_INSN_INTEL, NULL, NULL, text, sizeof(text), NULL);
+	ph_disasm_one(sample->bytes, sample->length, HOME, PH_DISASM_INTEL, NULL, NULL, &line);
 	printf("DIFFERS, %s:", what);
 	for (int i = 0; i < sample->length; i++)
 		printf(" %02x", sample->bytes[i]);
-	printf("  %s\n", text);
+	printf("  %s\n", line.text);
 	if (home->signal != copy->signal || home->fault_at != copy->fault_at)
 		printf("  signal %d at %llx, and %d at %llx\n", home->signal, (unsigned long long)home->fault_at,
 		       copy->signal, (unsigned long long)copy->fault_at);

@@ -1,4 +1,4 @@
-/* insn: lengths, kinds, targets and text. */
+/* insn: lengths, kinds and targets. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,71 +161,12 @@ static void finds_the_target_of_what_is_relative(void **state)
 	}
 }
 
-static bool name_of(void *arg, ph_addr addr, char *buf, size_t len)
-{
-	return addr == *(ph_addr *)arg && snprintf(buf, len, "greet+0x2") > 0;
-}
-
-static void formats_with_symbols_in_both_syntaxes(void **state)
-{
-	static const struct {
-		const char *hex, *intel, *att;
-	} rows[] = {
-		{ "90", "nop", "nop" },
-		{ "48 83 ec 28", "sub rsp, 0x28", "sub $0x28, %rsp" },
-		{ "48 8b 44 24 f8", "mov rax, [rsp-0x8]", "mov -0x8(%rsp), %rax" },
-		{ "e8 fb 0f 00 00", "call 0x402000 <greet+0x2>", "call 0x402000 <greet+0x2>" },
-		{ "e8 00 00 00 00", "call 0x401005", "call 0x401005" },
-		{ "48 8d 3d f9 0f 00 00", "lea rdi, [rip+0xff9]  # 0x402000 <greet+0x2>",
-		  "lea 0xff9(%rip), %rdi  # 0x402000 <greet+0x2>" },
-		{ "8b 05 fa ff ff ff", "mov eax, [rip-0x6]  # 0x401000", "mov -0x6(%rip), %eax  # 0x401000" },
-	};
-	ph_addr known = 0x402000;
-	char text[PH_INSN_TEXT_MAX];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint8_t bytes[16];
-		size_t n = from_hex(rows[i].hex, bytes);
-		struct ph_insn insn;
-
-		assert_int_equal(ph_insn_format(bytes, n, 0x401000, PH_INSN_INTEL, name_of, &known, text, sizeof(text),
-						&insn), strlen(rows[i].intel));
-		assert_string_equal(text, rows[i].intel);
-		assert_int_equal(insn.length, n);
-		assert_int_equal(ph_insn_format(bytes, n, 0x401000, PH_INSN_ATT, name_of, &known, text, sizeof(text),
-						NULL), strlen(rows[i].att));
-		assert_string_equal(text, rows[i].att);
-	}
-}
-
-static void a_buffer_too_small_is_an_error_and_not_overrun(void **state)
-{
-	static const uint8_t lea[] = { 0x48, 0x8d, 0x3d, 0xf9, 0x0f, 0x00, 0x00 };
-	ph_addr known = 0x402000;
-	char text[PH_INSN_TEXT_MAX];
-	int full = ph_insn_format(lea, sizeof(lea), 0x401000, PH_INSN_INTEL, name_of, &known, text, sizeof(text), NULL);
-
-	(void)state;
-	assert_true(full > 0);
-	for (size_t size = 0; size <= (size_t)full; size++) {
-		memset(text, 'x', sizeof(text));
-		assert_int_equal(ph_insn_format(lea, sizeof(lea), 0x401000, PH_INSN_INTEL, name_of, &known, text, size,
-						NULL), -ENOBUFS);
-		assert_int_equal(text[size], 'x');
-	}
-	assert_int_equal(ph_insn_format(lea, sizeof(lea), 0x401000, PH_INSN_INTEL, name_of, &known, text,
-					(size_t)full + 1, NULL), full);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_the_engine_must_know),
 		cmocka_unit_test(tells_cut_short_from_no_instruction),
 		cmocka_unit_test(finds_the_target_of_what_is_relative),
-		cmocka_unit_test(formats_with_symbols_in_both_syntaxes),
-		cmocka_unit_test(a_buffer_too_small_is_an_error_and_not_overrun),
 	};
 
 	return cmocka_run_group_tests_name("x86/insn", tests, NULL, NULL);
