@@ -160,39 +160,60 @@ static int l_debug_register(lua_State *L)	/* core.debug_register(target, n) -> u
 	return 1;
 }
 
-/* {name = {offset = …, size = …, shift = …, kind = "whole" | "part" | "alias"}} and {flag = bit} */
-static void push_tables(lua_State *L)
-{
-	static const char *const kinds[] = {
-		[PH_REG_WHOLE] = "whole", [PH_REG_PART] = "part", [PH_REG_ALIAS] = "alias",
-	};
+static const char *const reg_kinds[] = {
+	[PH_REG_WHOLE] = "whole", [PH_REG_PART] = "part", [PH_REG_ALIAS] = "alias",
+};
 
-	lua_newtable(L);
+static int l_register(lua_State *L)	/* core.register(name) -> offset, size in bytes, shift in bits; or nothing */
+{
+	const struct ph_reg *reg = ph_reg_find(luaL_checkstring(L, 1));
+
+	if (!reg)
+		return 0;
+	lua_pushinteger(L, reg->offset);
+	lua_pushinteger(L, reg->size);
+	lua_pushinteger(L, reg->shift);
+	return 3;
+}
+
+static int l_flag(lua_State *L)		/* core.flag(name) -> its bit; or nothing */
+{
+	const struct ph_flag *flag = ph_flag_find(luaL_checkstring(L, 1));
+
+	if (!flag)
+		return 0;
+	lua_pushinteger(L, flag->bit);
+	return 1;
+}
+
+static int l_registers(lua_State *L)	/* core.registers() -> {name = "whole" | "part" | "alias"} */
+{
+	lua_createtable(L, 0, PH_REGS_COUNT);
 	for (int i = 0; i < PH_REGS_COUNT; i++) {
-		lua_createtable(L, 0, 4);
-		lua_pushinteger(L, ph_regs[i].offset);
-		lua_setfield(L, -2, "offset");
-		lua_pushinteger(L, ph_regs[i].size);
-		lua_setfield(L, -2, "size");
-		lua_pushinteger(L, ph_regs[i].shift);
-		lua_setfield(L, -2, "shift");
-		lua_pushstring(L, kinds[ph_regs[i].kind]);
-		lua_setfield(L, -2, "kind");
+		lua_pushstring(L, reg_kinds[ph_regs[i].kind]);
 		lua_setfield(L, -2, ph_regs[i].name);
 	}
-	lua_setfield(L, -2, "registers");
-	lua_newtable(L);
+	return 1;
+}
+
+static int l_flags(lua_State *L)	/* core.flags() -> {name = bit} */
+{
+	lua_createtable(L, 0, PH_FLAGS_COUNT);
 	for (int i = 0; i < PH_FLAGS_COUNT; i++) {
 		lua_pushinteger(L, ph_flags[i].bit);
 		lua_setfield(L, -2, ph_flags[i].name);
 	}
-	lua_setfield(L, -2, "flags");
-	lua_newtable(L);
+	return 1;
+}
+
+static int l_arguments(lua_State *L)	/* core.arguments() -> list of names */
+{
+	lua_createtable(L, PH_REG_ARGS_COUNT, 0);
 	for (int i = 0; i < PH_REG_ARGS_COUNT; i++) {
 		lua_pushstring(L, ph_regs[ph_reg_args[i]].name);
 		lua_rawseti(L, -2, i + 1);
 	}
-	lua_setfield(L, -2, "arguments");
+	return 1;
 }
 
 void ph_bind_open_regs(lua_State *L)		/* core -> core */
@@ -200,11 +221,12 @@ void ph_bind_open_regs(lua_State *L)		/* core -> core */
 	static const luaL_Reg functions[] = {
 		{ "view", l_view },	       { "flush", l_flush },	      { "xreg_read", l_xreg_read },
 		{ "xreg_write", l_xreg_write }, { "xreg_size", l_xreg_size },
-		{ "debug_register", l_debug_register }, { NULL, NULL },
+		{ "debug_register", l_debug_register },		       { "register", l_register },
+		{ "registers", l_registers },  { "flag", l_flag },	      { "flags", l_flags },
+		{ "arguments", l_arguments },  { NULL, NULL },
 	};
 
 	luaL_register(L, NULL, functions);
-	push_tables(L);
 	lua_pushlightuserdata(L, &ph_bind.now);
 	lua_setfield(L, -2, "now");
 }

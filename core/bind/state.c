@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <luajit.h>
 #include <lualib.h>
 
 #include "bind/bind.h"
@@ -156,8 +157,11 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	return 1;
 }
 
+/* Nothing is collected or compiled meanwhile: that would cost more than all of it, and none of it runs twice. */
 static int l_open(lua_State *L)
 {
+	lua_gc(L, LUA_GCSTOP, 0);
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
 	luaL_openlibs(L);
 	add_searcher(L);
 	lua_getglobal(L, "package");
@@ -168,6 +172,8 @@ static int l_open(lua_State *L)
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "ptracehook");
 	lua_call(L, 1, 0);
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+	lua_gc(L, LUA_GCRESTART, 0);
 	return 0;
 }
 

@@ -12,10 +12,6 @@ local session = require "ptracehook.session"
 local M = {
 	hex = number.hex, key = number.key, num = number.num,
 	u64 = number.u64, i64 = number.i64, i32 = number.i32,
-
-	regs = require("ptracehook.regs").new(nil),
-	mem = require("ptracehook.mem").new(nil),
-	SIG = core.signals(), E = core.errnos(),
 }
 
 for name, action in pairs(core.actions) do
@@ -29,9 +25,26 @@ end
 -- names, and an event costs no assignments.
 local dynamic = { thread = core.thread, process = core.process }
 
+-- What many scripts do without is made when it is first asked for: it costs as much time as the rest of the start.
+local lazy = {
+	regs = function() return require("ptracehook.regs").new(nil) end,
+	mem = function() return require("ptracehook.mem").new(nil) end,
+	SIG = core.signals, E = core.errnos,
+}
+
 local function lookup(_, name)
-	local get = dynamic[name]
-	return get and get()
+	local get, make = dynamic[name], lazy[name]
+	if get then
+		return get()
+	elseif make then
+		lazy[name] = nil
+		local value = make()
+		M[name] = value
+		if rawget(_G, name) == nil then
+			rawset(_G, name, value)
+		end
+		return value
+	end
 end
 
 for name, value in pairs(M) do

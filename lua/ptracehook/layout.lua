@@ -10,7 +10,7 @@ local number = require "ptracehook.number"
 local M = {}
 
 local band, rshift = bit.band, bit.rshift
-local cast, sizeof, typeof, typeinfo = ffi.cast, ffi.sizeof, ffi.typeof, ffi.typeinfo
+local cast, sizeof, typeof, typeinfo = ffi.cast, ffi.sizeof, number.typeof, ffi.typeinfo
 
 local kinds = {
 	[0] = "number", [1] = "struct", [2] = "pointer", [3] = "array", [5] = "enum", [7] = "typedef", [8] = "attribute",

@@ -3,14 +3,14 @@
 local ffi = require "ffi"
 local core = require "ptracehook.core"
 local check = require "ptracehook.check"
-local layout = require "ptracehook.layout"
 local number = require "ptracehook.number"
 local peek = require "ptracehook.peek"
 
 local M = {}
 
-local cast, copy, new, sizeof, str, typeof = ffi.cast, ffi.copy, ffi.new, ffi.sizeof, ffi.string, ffi.typeof
+local cast, copy, new, sizeof, str, typeof = ffi.cast, ffi.copy, ffi.new, ffi.sizeof, ffi.string, number.typeof
 local u8_p = typeof "uint8_t *"
+local layout = setmetatable({}, { __index = function(_, name) return require("ptracehook.layout")[name] end })
 local MOST = 2 ^ 31 - 2 ^ 16 -- the largest object that LuaJIT makes
 
 -- n objects of ctype from the target, in an array of ours.

@@ -8,7 +8,6 @@ local bit = require "bit"
 local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
-local vector = require "ptracehook.vector"
 
 ffi.cdef [[
 typedef struct {
@@ -28,52 +27,73 @@ local now = ffi.cast("ptracehook_now *", core.now)
 local band, bor, bnot, lshift = bit.band, bit.bor, bit.bnot, bit.lshift
 local fit, HERE = number.fit, check.HERE
 
+-- By name, made when a register is first asked for; false for what the wide ones below know.
 local getters, setters = {}, {}
 
-for name, reg in pairs(core.registers) do
-	local at = (reg.offset + reg.shift / 8) / reg.size
-	local what, bits = "regs." .. name, reg.size * 8
-	if reg.size == 8 then
-		getters[name] = function(view) return view.u64[at] end
-		setters[name] = function(view, value) view.u64[at] = fit(value, bits, what, 3) end
-	elseif reg.size == 4 then
-		local whole = reg.offset / 8
-		getters[name] = function(view) return view.u32[at] end
-		-- The CPU clears the upper half when the lower one is written.
-		setters[name] = function(view, value) view.u64[whole] = fit(value, bits, what, 3) end
-	elseif reg.size == 2 then
-		getters[name] = function(view) return view.u16[at] end
-		setters[name] = function(view, value) view.u16[at] = fit(value, bits, what, 3) end
-	else
-		getters[name] = function(view) return view.u8[at] end
-		setters[name] = function(view, value) view.u8[at] = fit(value, bits, what, 3) end
-	end
-end
-
 -- The kernel refuses some values of these, so they are handed to it at once, for the error to have the right line.
-local careful = {}
-for _, name in ipairs { "cs", "ss", "ds", "es", "fs", "gs", "fs_base", "gs_base" } do
-	careful[name] = { at = core.registers[name].offset / 8, bits = name:find "_base" and 64 or 16 }
-	setters[name] = nil
+local careful = { cs = 16, ss = 16, ds = 16, es = 16, fs = 16, gs = 16, fs_base = 64, gs_base = 64 }
+
+local by_size = {
+	[8] = function(at, what)
+		return function(view) return view.u64[at] end,
+			function(view, value) view.u64[at] = fit(value, 64, what, 3) end
+	end,
+	[4] = function(at, what, whole)
+		return function(view) return view.u32[at] end,
+			-- The CPU clears the upper half when the lower one is written.
+			function(view, value) view.u64[whole] = fit(value, 32, what, 3) end
+	end,
+	[2] = function(at, what)
+		return function(view) return view.u16[at] end,
+			function(view, value) view.u16[at] = fit(value, 16, what, 3) end
+	end,
+	[1] = function(at, what)
+		return function(view) return view.u8[at] end,
+			function(view, value) view.u8[at] = fit(value, 8, what, 3) end
+	end,
+}
+
+local RFLAGS = core.register "rflags" / 8
+
+local function of_flag(name, position)
+	local mask = lshift(1ULL, position)
+	return function(view) return band(view.u64[RFLAGS], mask) ~= 0ULL end,
+		function(view, value)
+			if type(value) ~= "boolean" then
+				check.fail("regs.%s: true or false expected, got %s", name, number.show(value))
+			end
+			view.u64[RFLAGS] = value and bor(view.u64[RFLAGS], mask) or band(view.u64[RFLAGS], bnot(mask))
+		end
 end
 
-local RFLAGS = core.registers.rflags.offset / 8
+-- The functions for a name, or false: it is none of the general registers and flags.
+local function make(name)
+	local offset, size, shift = core.register(name == "ret" and "rax" or name)
+	if offset then
+		local get, set = by_size[size]((offset + shift / 8) / size, "regs." .. name, offset / 8)
+		return get, not careful[name] and set
+	end
+	local position = core.flag(name)
+	if position then
+		return of_flag(name, position)
+	end
+	return false, false
+end
 
-for name, position in pairs(core.flags) do
-	local mask = lshift(1ULL, position)
-	getters[name] = function(view) return band(view.u64[RFLAGS], mask) ~= 0ULL end
-	setters[name] = function(view, value)
-		if type(value) ~= "boolean" then
-			check.fail("regs.%s: true or false expected, got %s", name, number.show(value))
+local function add(kind)
+	return function(_, name)
+		if type(name) ~= "string" then
+			return nil
 		end
-		view.u64[RFLAGS] = value and bor(view.u64[RFLAGS], mask) or band(view.u64[RFLAGS], bnot(mask))
+		local get, set = make(name)
+		if get or core.xreg_size(name) then
+			getters[name], setters[name] = get, set
+		end
+		return kind == "get" and get or kind == "set" and set
 	end
 end
-
-local function rename(alias, name)
-	getters[alias], setters[alias] = getters[name], setters[name]
-end
-rename("ret", "rax")
+setmetatable(getters, { __index = add "get" })
+setmetatable(setters, { __index = add "set" })
 
 -- The view of the thread that `target` means, fetched; nil means the thread whose event is being handled.
 local function view_of(target)
@@ -88,7 +108,7 @@ local function view_of(target)
 end
 
 local function new_arguments(target)
-	local names = core.arguments
+	local names = core.arguments()
 	local function name_of(i)
 		return names[number.is_wide(i) and tonumber(i) or i] or check.fail("regs.arg has 1 to 6, got %s", number.show(i))
 	end
@@ -106,8 +126,8 @@ end
 local function all(target)
 	local view = view_of(target)
 	local values = {}
-	for name, reg in pairs(core.registers) do
-		if reg.kind == "whole" then
+	for name, kind in pairs(core.registers()) do
+		if kind == "whole" then
 			values[name] = getters[name](view)
 		end
 	end
@@ -132,7 +152,7 @@ local wide_get = {
 	end,
 	vector = function(target, name, size)
 		view_of(target) -- a thread that has ended, or runs, is an error here and not at the first lane
-		return vector.new(size, function()
+		return require("ptracehook.vector").new(size, function()
 			return core.xreg_read(target, name)
 		end, function(bytes)
 			core.xreg_write(target, name, bytes)
@@ -164,7 +184,7 @@ local wide_set = {
 		core.xreg_write(target, name, ffi.string(u64_box(check.call(fit, value, 64, "regs." .. name, HERE)), 8))
 	end,
 	vector = function(target, name, size, value)
-		core.xreg_write(target, name, check.call(vector.assign, size, value, HERE))
+		core.xreg_write(target, name, check.call(require("ptracehook.vector").assign, size, value, HERE))
 	end,
 }
 
@@ -192,14 +212,14 @@ local function get_other(target, arguments, name)
 end
 
 local function set_careful(target, name, value)
-	local row, view = careful[name], view_of(target)
-	local before = view.u64[row.at]
-	view.u64[row.at] = check.call(fit, value, row.bits, "regs." .. name, HERE)
+	local at, view = core.register(name) / 8, view_of(target)
+	local before = view.u64[at]
+	view.u64[at] = check.call(fit, value, careful[name], "regs." .. name, HERE)
 	view.dirty = 1
 	local ok, why = pcall(core.flush, target)
 	if not ok then
 		-- The kernel took those in front of it; once more, so that the engine knows.
-		view.u64[row.at] = before
+		view.u64[at] = before
 		core.flush(target)
 		if type(why) == "table" and why.name == "EIO" then
 			check.fail("regs.%s: the kernel refuses %s", name, number.hex(value))

@@ -1,14 +1,17 @@
 -- session - what a Session can do, and the same as globals that act on the current one.
 
 local core = require "ptracehook.core"
-local breakpoint = require "ptracehook.breakpoint"
 local check = require "ptracehook.check"
-local mem = require "ptracehook.mem"
 local number = require "ptracehook.number"
-local regs = require "ptracehook.regs"
-local spawn = require "ptracehook.spawn"
 
 local M = { globals = {} }
+
+-- The function of a module of ours, which is loaded when it is first called.
+local function of(module, name)
+	return function(...)
+		return require("ptracehook." .. module)[name](...)
+	end
+end
 
 local classes = core.classes
 local methods = classes.Session.methods
@@ -27,7 +30,7 @@ local function own_table(object)
 end
 
 for _, class in ipairs { "Session", "Thread", "Process" } do
-	for name, make in pairs { regs = regs.new, mem = mem.new } do
+	for name, make in pairs { regs = of("regs", "new"), mem = of("mem", "new") } do
 		classes[class].getters[name] = function(self)
 			local own = own_table(self)
 			if not own[name] then
@@ -45,7 +48,7 @@ methods.run_ms, methods.let_go, methods.set_policy, methods.resolve = nil, nil, 
 local deadlines = setmetatable({}, { __mode = "k" })
 
 function M.globals.spawn(options)
-	local session, timeout = spawn.spawn(options)
+	local session, timeout = require("ptracehook.spawn").spawn(options)
 	deadlines[session] = timeout and core.clock() + timeout
 	return session
 end
@@ -191,7 +194,7 @@ end
 
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
-	bp = breakpoint.add, bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill, threads = threads,
+	bp = of("breakpoint", "add"), bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill, threads = threads,
 	sym = sym, find_sym = find_sym, hexdump = hexdump, stats = methods.stats,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,

@@ -8,7 +8,7 @@ local number = require "ptracehook.number"
 
 local M = {}
 
-local cast, copy, new, str = ffi.cast, ffi.copy, ffi.new, ffi.string
+local cast, copy, new, str, typeof = ffi.cast, ffi.copy, ffi.new, ffi.string, number.typeof
 
 -- bits: of an integer lane; load: of a float
 local lanes = {}
@@ -22,13 +22,13 @@ for name, row in pairs {
 		size = ffi.sizeof(row[1]),
 		bits = row[2],
 		load = row[3],
-		array = ffi.typeof(row[1] .. "[?]"),
-		pointer = ffi.typeof(row[1] .. " *"),
+		array = typeof(row[1] .. "[?]"),
+		pointer = typeof(row[1] .. " *"),
 		signed = name:sub(1, 1) == "i",
 	}
 end
 
-local bytes_t = ffi.typeof "uint8_t[?]"
+local bytes_t = typeof "uint8_t[?]"
 
 local Vector = { __metatable = false }
 local STATE = {} -- the key of what a vector knows: width, read, write, its lanes by name
@@ -93,7 +93,7 @@ local function from_cdata(width, value, level)
 	local size = ffi.sizeof(value)
 	if size ~= width then
 		error(string.format("vector: %d bytes expected, got %s bytes (%s)", width, size or "no",
-			tostring(ffi.typeof(value))), level + 1)
+			tostring(typeof(value))), level + 1)
 	end
 	local buffer = new(bytes_t, width)
 	if number.is_pointer(value) or not pcall(copy, buffer, value, width) then -- cast() would take numbers as well
