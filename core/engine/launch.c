@@ -203,7 +203,7 @@ static int spawn_at(struct ph_session *session, const struct ph_spawn_options *o
 						  { options->limits[i].value, options->limits[i].value } };
 	spawn.n_limits = options->n_limits;
 	signals_now(options, &spawn);
-	r = ph_os_spawn_fork(&spawn, &child);
+	r = ph_os_spawn_clone(&spawn, &child);
 	if (r < 0)
 		return ph_err_set(err, r, "fork");
 	r = trace_child(session, &child, path, options->cwd, err);

@@ -2,12 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum step { STEP_WAIT, STEP_STDIO, STEP_CWD, STEP_LIMIT, STEP_PERSONALITY, STEP_EXEC };
@@ -21,9 +23,113 @@ static const char *const step_names[] = {
 	[STEP_EXEC] = "execute",
 };
 
-struct failure {
-	int code, step;
+#define STACK 16384
+
+struct ph_os_childhood {
+	const struct ph_os_spawn *spawn;
+	int go[2];
+	int code, step;		/* what failed; 0: nothing yet */
+	_Alignas(16) char stack[STACK];
 };
+
+/* ---- In the child, which shares our memory */
+
+/* A system call whose failure is its result: errno is the tracer's. */
+static long raw(long nr, long a, long b, long c, long d)
+{
+	register long r10 __asm__("r10") = d;
+	long r;
+
+	__asm__ volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+	return r;
+}
+
+/* Duplicates first, above the three, since a source may be a number that another is to become. */
+static int set_stdio(const int stdio[3])
+{
+	long copies[3] = { -1, -1, -1 }, r;
+
+	for (int i = 0; i < 3; i++) {
+		if (stdio[i] < 0)
+			continue;
+		copies[i] = raw(SYS_fcntl, stdio[i], F_DUPFD_CLOEXEC, 3, 0);
+		if (copies[i] < 0)
+			return (int)copies[i];
+	}
+	for (int i = 0; i < 3; i++) {
+		r = copies[i] >= 0 ? raw(SYS_dup2, copies[i], i, 0, 0) : 0;
+		if (r < 0)
+			return (int)r;
+	}
+	return 0;
+}
+
+/* Before any signal is let in: a handler of ours would act on the tracer's own state. */
+static void set_signals(const struct ph_os_spawn *spawn)
+{
+	/* The kernel's own layout (asm/signal.h): handler, flags, restorer, mask. */
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} act = { .handler = SIG_DFL };
+	const long size = sizeof(act.mask);
+
+	for (int sig = 1; sig < NSIG; sig++) {
+		act.handler = sigismember(&spawn->ignored, sig) == 1 ? SIG_IGN : SIG_DFL;
+		raw(SYS_rt_sigaction, sig, (long)&act, 0, size);
+	}
+	raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&spawn->blocked, 0, size);
+}
+
+static int run_child(struct ph_os_childhood *childhood)
+{
+	const struct ph_os_spawn *spawn = childhood->spawn;
+	long r, persona;
+	char byte;
+
+	childhood->step = STEP_WAIT;
+	raw(SYS_close, childhood->go[1], 0, 0, 0);
+	do
+		r = raw(SYS_read, childhood->go[0], (long)&byte, 1, 0);
+	while (r == -EINTR);
+	if (r != 1)
+		return -ECANCELED;
+	childhood->step = STEP_STDIO;
+	r = set_stdio(spawn->stdio);
+	if (r < 0)
+		return (int)r;
+	childhood->step = STEP_CWD;
+	r = spawn->cwd ? raw(SYS_chdir, (long)spawn->cwd, 0, 0, 0) : 0;
+	if (r < 0)
+		return (int)r;
+	childhood->step = STEP_LIMIT;
+	for (size_t i = 0; i < spawn->n_limits; i++) {
+		r = raw(SYS_setrlimit, spawn->limits[i].resource, (long)&spawn->limits[i].value, 0, 0);
+		if (r < 0)
+			return (int)r;
+	}
+	childhood->step = STEP_PERSONALITY;
+	persona = spawn->no_aslr ? raw(SYS_personality, 0xffffffff, 0, 0, 0) : 0;
+	r = spawn->no_aslr && persona >= 0 ? raw(SYS_personality, persona | ADDR_NO_RANDOMIZE, 0, 0, 0) : persona;
+	if (r < 0)
+		return (int)r;
+	childhood->step = STEP_EXEC;
+	set_signals(spawn);
+	return (int)raw(SYS_execve, (long)spawn->path, (long)spawn->argv, (long)spawn->env, 0);
+}
+
+/* What it returns becomes the exit status, by a system call of clone(3)'s own. */
+static int child_main(void *user)
+{
+	struct ph_os_childhood *childhood = user;
+
+	childhood->code = run_child(childhood);
+	return 127;
+}
+
+/* ---- In the tracer */
 
 static void close_fd(int *fd)
 {
@@ -32,129 +138,61 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Duplicates first, above the three, since a source may be a number that another is to become. */
-static int set_stdio(const int stdio[3])
+static void close_go(int go[2])
 {
-	int copies[3] = { -1, -1, -1 };
-
-	for (int i = 0; i < 3; i++) {
-		if (stdio[i] < 0)
-			continue;
-		copies[i] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 3);
-		if (copies[i] < 0)
-			return -errno;
-	}
-	for (int i = 0; i < 3; i++)
-		if (copies[i] >= 0 && dup2(copies[i], i) < 0)
-			return -errno;
-	return 0;
+	close_fd(&go[0]);
+	close_fd(&go[1]);
 }
 
-static void set_signals(const struct ph_os_spawn *spawn)
+int ph_os_spawn_clone(const struct ph_os_spawn *spawn, struct ph_os_child *ret)
 {
-	for (int sig = 1; sig < NSIG; sig++) {
-		struct sigaction act = { .sa_handler = sigismember(&spawn->ignored, sig) == 1 ? SIG_IGN : SIG_DFL };
-
-		sigaction(sig, &act, NULL);
-	}
-	sigprocmask(SIG_SETMASK, &spawn->blocked, NULL);
-}
-
-static int run_child(const struct ph_os_spawn *spawn, int go, enum step *step)
-{
-	char byte;
-	ssize_t n;
-	int r, persona;
-
-	*step = STEP_WAIT;
-	do
-		n = read(go, &byte, 1);
-	while (n < 0 && errno == EINTR);
-	if (n != 1)
-		return -ECANCELED;
-	*step = STEP_STDIO;
-	r = set_stdio(spawn->stdio);
-	if (r < 0)
-		return r;
-	*step = STEP_CWD;
-	if (spawn->cwd && chdir(spawn->cwd) < 0)
-		return -errno;
-	*step = STEP_LIMIT;
-	for (size_t i = 0; i < spawn->n_limits; i++)
-		if (setrlimit((__rlimit_resource_t)spawn->limits[i].resource, &spawn->limits[i].value) < 0)
-			return -errno;
-	*step = STEP_PERSONALITY;
-	persona = spawn->no_aslr ? personality(0xffffffff) : 0;
-	if (persona < 0 || (spawn->no_aslr && personality((unsigned long)persona | ADDR_NO_RANDOMIZE) < 0))
-		return -errno;
-	*step = STEP_EXEC;
-	set_signals(spawn);
-	execve(spawn->path, spawn->argv, spawn->env);
-	return -errno;
-}
-
-int ph_os_spawn_fork(const struct ph_os_spawn *spawn, struct ph_os_child *ret)
-{
-	int go[2] = { -1, -1 }, failure[2] = { -1, -1 }, r = 0;
+	struct ph_os_child child = { .go = { -1, -1 }, .childhood = malloc(sizeof(*child.childhood)) };
 	sigset_t all, old;
-	pid_t pid;
+	int r = 0;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) < 0 || pipe2(failure, O_CLOEXEC) < 0) {
+	if (!child.childhood)
+		return -ENOMEM;
+	if (pipe2(child.go, O_CLOEXEC) < 0) {
 		r = -errno;
-		goto fail;
+		free(child.childhood);
+		return r;
 	}
+	child.childhood->spawn = spawn;
+	child.childhood->code = 0;
+	memcpy(child.childhood->go, child.go, sizeof(child.go));
 	/* No handler of ours may run in the child: it would act on the tracer's own state. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = fork();
-	if (pid == 0) {
-		struct failure said;
-		enum step step;
-
-		close(go[1]);
-		said.code = run_child(spawn, go[0], &step);
-		said.step = step;
-		if (write(failure[1], &said, sizeof(said)) < 0)
-			_exit(126);
-		_exit(127);
-	}
-	r = pid < 0 ? -errno : 0;
+	child.pid = clone(child_main, child.childhood->stack + STACK, CLONE_VM | SIGCHLD, child.childhood);
+	r = child.pid < 0 ? -errno : 0;
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	if (r < 0)
-		goto fail;
-	close(go[0]);
-	close(failure[1]);
-	*ret = (struct ph_os_child){ .pid = pid, .go = go[1], .failure = failure[0] };
-	return 0;
-fail:
-	for (int i = 0; i < 2; i++) {
-		close_fd(&go[i]);
-		close_fd(&failure[i]);
+	if (r < 0) {
+		close_go(child.go);
+		free(child.childhood);
+		return r;
 	}
-	return r;
+	*ret = child;
+	return 0;
 }
 
 void ph_os_spawn_go(struct ph_os_child *child)
 {
-	/* A child that was killed meanwhile reads nothing; its end tells, so this failure need not. */
-	send(child->go, "g", 1, MSG_NOSIGNAL);
-	close_fd(&child->go);
+	/* We hold the pipe's other end too, so a child that was killed meanwhile makes no SIGPIPE; its end will tell. */
+	if (write(child->go[1], "g", 1) != 1)
+		kill(child->pid, SIGKILL);
+	close_go(child->go);
 }
 
 int ph_os_spawn_result(struct ph_os_child *child, const char **ret_step)
 {
-	struct failure said = { 0 };
-	ssize_t n;
+	int code = child->childhood->code;
 
-	close_fd(&child->go);
-	do
-		n = read(child->failure, &said, sizeof(said));
-	while (n < 0 && errno == EINTR);
-	close_fd(&child->failure);
-	if (n != sizeof(said))
-		return 0;
-	*ret_step = step_names[said.step];
-	return said.code;
+	if (code)
+		*ret_step = step_names[child->childhood->step];
+	close_go(child->go);
+	free(child->childhood);
+	child->childhood = NULL;
+	return code;
 }
 
 int ph_os_program_find(const char *name, const char *search_path, char **ret_path)

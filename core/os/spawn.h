@@ -1,9 +1,10 @@
 /*
  * spawn - a child that waits to be traced, then executes.
  *
- * fork, not posix_spawn: the tracer must seize the child between fork and exec. The child sets itself up with
- * async-signal-safe calls only, waits on a socket until it is let go (send can keep SIGPIPE away, a pipe cannot), and reports a failed step through a close-on-exec
- * pipe: a successful exec closes it, so end of file means success.
+ * Not posix_spawn: the tracer must seize the child between clone and exec. Not fork: a copy of our memory, and of each
+ * page that we write to meanwhile, costs more than all else about a start. So until its exec the child lives in our
+ * memory, beside us: it makes plain system calls, without the C library's errno, which is ours, and touches nothing but
+ * its own stack and what it reports when a step fails. It waits on a pipe until it is let go.
  */
 #ifndef PH_OS_SPAWN_H
 #define PH_OS_SPAWN_H
@@ -34,16 +35,17 @@ struct ph_os_spawn {
 
 struct ph_os_child {
 	pid_t pid;
-	int go;		/* written to: the child goes on to exec */
-	int failure;	/* read from: what failed, or end of file */
+	int go[2];			/* written to: the child goes on to exec */
+	struct ph_os_childhood *childhood;	/* owned: what it shares with us until then */
 };
 
-int ph_os_spawn_fork(const struct ph_os_spawn *spawn, struct ph_os_child *ret);
+/* What spawn points to is the child's as well, until it has executed or ended. */
+int ph_os_spawn_clone(const struct ph_os_spawn *spawn, struct ph_os_child *ret);
 
 /* Lets the child execute. */
 void ph_os_spawn_go(struct ph_os_child *child);
 
-/* After the exec or the child's end: 0, or -errno of the step that failed, with its name. Closes what is open. */
+/* After the exec or the child's end: 0, or -errno of the step that failed, with its name. Frees what was kept for it. */
 int ph_os_spawn_result(struct ph_os_child *child, const char **ret_step);
 
 /*

@@ -178,7 +178,8 @@ local function insns(self, where, n, options, target)
 end
 
 local function disasm(self, where, n, options, target)
-	return require("ptracehook.disasm").disasm(target or looked_at(self), self, where, n, options, function(what, name)
+	target = target or looked_at(self)
+	return require("ptracehook.disasm").disasm(target, self, where, n, options, function(what, name)
 		return address_of(self, what, name)
 	end)
 end
