@@ -37,8 +37,8 @@ local function lookup(_, name)
 	if get then
 		return get()
 	elseif make then
-		lazy[name] = nil
 		local value = make()
+		lazy[name] = nil
 		M[name] = value
 		if rawget(_G, name) == nil then
 			rawset(_G, name, value)

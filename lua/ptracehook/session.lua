@@ -195,8 +195,8 @@ end
 
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
-	bp = of("breakpoint", "add"), bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill, threads = threads,
-	sym = sym, find_sym = find_sym, hexdump = hexdump, stats = methods.stats,
+	bp = of("breakpoint", "add"), bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill,
+	threads = threads, sym = sym, find_sym = find_sym, hexdump = hexdump, stats = methods.stats,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,
 }

@@ -182,6 +182,50 @@ test_a_c_module() {
 	expect_stdout 42
 }
 
+# The unwinder must be the one that the module's own frames know (core/bind/unwind.c).
+test_errors_pass_through_the_frames_of_a_cxx_module() {
+	command -v g++ >/dev/null || skip "no g++"
+	cat >frames.cc <<-'END'
+		#include <cstdio>
+		#include <stdexcept>
+		extern "C" {
+		#include <lua.h>
+		#include <lauxlib.h>
+		}
+		struct guard { ~guard() { puts("unwound"); fflush(stdout); } };
+		static int l_call(lua_State *L) { guard g; lua_call(L, 0, 0); return 0; }
+		static int l_raise(lua_State *L) { guard g; return luaL_error(L, "of Lua"); }
+		static int l_throw(lua_State *) { guard g; throw std::runtime_error("of C++"); }
+		static int l_catch(lua_State *L)
+		{
+			try { guard g; throw std::runtime_error("of C++"); }
+			catch (const std::exception &e) { lua_pushstring(L, e.what()); }
+			return 1;
+		}
+		extern "C" int luaopen_frames(lua_State *L)
+		{
+			static const luaL_Reg functions[] = {
+				{ "call", l_call }, { "raise", l_raise }, { "throw", l_throw }, { "catch", l_catch }, { NULL, NULL },
+			};
+			lua_newtable(L);
+			luaL_register(L, NULL, functions);
+			return 1;
+		}
+	END
+	# shellcheck disable=SC2046 # flags are words
+	g++ -shared -fPIC $(pkg-config --cflags luajit) -o frames.so frames.cc || fail "it does not compile"
+	cat >script.lua <<-'END'
+		local frames = require "frames"
+		print(frames.catch())
+		print(select(2, pcall(frames.raise)))
+		print(pcall(frames.throw))
+		print(select(2, pcall(frames.call, function() error("of a script", 0) end)))
+	END
+	run "$PTRACEHOOK" script.lua
+	expect_status 0
+	expect_stdout "$(printf '%s\n' unwound 'of C++' unwound 'of Lua' unwound $'false\tC++ exception' unwound 'of a script')"
+}
+
 test_our_lua_files_may_come_from_a_folder_while_one_works_on_them() {
 	mkdir -p own/ptracehook
 	cp "$TOP"/lua/ptracehook/*.lua own/ptracehook
