@@ -4,9 +4,10 @@
 
 local out, root = arg[1], arg[2]
 
+-- Chunks of ours are named "ptracehook/…": errors name the innermost line that is none of them (error.c).
 local function compile(path)
 	local file = assert(io.open(root .. "/" .. path, "rb"))
-	local chunk = assert(loadstring(file:read "*a", "=" .. path))
+	local chunk = assert(loadstring(file:read "*a", "=ptracehook/" .. path:gsub("^ptracehook/", "")))
 	file:close()
 	local name = path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")
 	return name, string.dump(chunk)
