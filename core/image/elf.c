@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -160,7 +162,10 @@ static const char *read_segments(struct ph_elf *elf, const Elf64_Phdr *phdrs, si
 		return strerror(ENOMEM);
 	for (size_t i = 0; i < n && !why; i++) {
 		elf->has_interp |= phdrs[i].p_type == PT_INTERP;
-		elf->is_dynamic |= phdrs[i].p_type == PT_DYNAMIC;
+		if (phdrs[i].p_type == PT_DYNAMIC && !elf->is_dynamic) {
+			elf->is_dynamic = true;
+			elf->dynamic = phdrs[i].p_vaddr;
+		}
 		if (phdrs[i].p_type == PT_LOAD)
 			why = add_segment(elf, &phdrs[i]);
 	}
@@ -279,6 +284,11 @@ int ph_elf_open_fd(int fd, const char *name, struct ph_elf **ret, struct ph_err 
 	if (!elf)
 		return ph_err_set(err, -ENOMEM, OP);
 	elf->fd = -1;
+	elf->path = strdup(name);
+	if (!elf->path) {
+		free(elf);
+		return ph_err_set(err, -ENOMEM, OP);
+	}
 	elf_version(EV_CURRENT);
 	elf->file = elf_begin(fd, ELF_C_READ, NULL);
 	why = elf->file ? read_facts(elf) : elf_errmsg(-1);
@@ -309,6 +319,9 @@ void ph_elf_free(struct ph_elf *elf)
 {
 	if (!elf)
 		return;
+	ph_elf_free(elf->debug);
+	ph_elf_free(elf->mini);
+	free(elf->plt);
 	free(elf->spans);
 	free(elf->names);
 	free(elf->symbols);
@@ -316,7 +329,24 @@ void ph_elf_free(struct ph_elf *elf)
 	if (elf->fd >= 0)
 		close(elf->fd);
 	free(elf->segments);
+	free(elf->path);
 	free(elf);
+}
+
+void ph_elf_warn(struct ph_elf *elf, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	if (elf->has_warned)
+		return;
+	elf->has_warned = true;
+	if (!elf->settings || !elf->settings->warn)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	elf->settings->warn(text, elf->settings->user);
 }
 
 const struct ph_elf_segment *ph_elf_segment_find(const struct ph_elf *elf, ph_addr vaddr)

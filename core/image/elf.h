@@ -5,7 +5,7 @@
  * mapped, since a file that shrinks under a mapping kills its reader; only what is asked for. Files are hostile: what
  * does not hold together is an error or absent, never followed.
  *
- * The facts in struct ph_elf are for reading by anyone; symbols.h has the names.
+ * The facts in struct ph_elf are for reading by anyone; symbols.h has the names, debugfile.h the files beside it.
  */
 #ifndef PH_IMAGE_ELF_H
 #define PH_IMAGE_ELF_H
@@ -38,12 +38,24 @@ struct ph_elf_segment {
 	uint32_t flags;		/* PF_R | PF_W | PF_X */
 };
 
+/* What holds for every file of a tracer; borrowed by each, so it outlives them. */
+struct ph_elf_settings {
+	char *debug_root;	/* owned by whoever owns this; NULL: PH_DEBUG_ROOT */
+	void (*warn)(const char *text, void *user);	/* NULL: nobody wants to know */
+	void *user;
+};
+
+#define PH_DEBUG_ROOT "/usr/lib/debug"
+
 struct ph_elf {
+	char *path;		/* owned; as it was opened: where files beside it are looked for, and for messages */
+	const struct ph_elf_settings *settings;	/* borrowed; NULL: the usual ones, and no warnings */
 	bool is_pie;		/* loads anywhere: a position-independent program, or a library */
 	bool has_interp;	/* names a dynamic linker */
 	bool is_dynamic;	/* has a dynamic section: also static-pie, and the dynamic linker itself */
 	bool can_load;		/* run as a program, it may load libraries */
 	ph_addr entry;
+	ph_addr dynamic;	/* where its dynamic section is loaded, if is_dynamic */
 	ph_addr low, high;	/* the segments lie in [low, high); low is a segment's own vaddr, not a page's */
 	struct ph_elf_segment *segments;	/* PT_LOAD, one at least, ascending; owned */
 	size_t n_segments;
@@ -54,9 +66,13 @@ struct ph_elf {
 	/* The rest is core/image's own. */
 	int fd;
 	struct Elf *file;
-	struct ph_symbol_tables *symbols;	/* these three: symbols.c's, one block each, NULL until needed */
+	bool has_warned;
+	struct ph_elf *debug, *mini;	/* these and the next: debugfile.c's, NULL until needed */
+	bool debug_sought, mini_sought;
+	struct ph_symbol_tables *symbols;	/* this and the rest: one block each, NULL until needed */
 	struct ph_symbol_names *names;
 	struct ph_symbol_spans *spans;
+	struct ph_plt *plt;
 };
 
 /* Fails with -ENOEXEC on a file that no x86_64 process could have loaded. */
@@ -65,6 +81,9 @@ int ph_elf_open(const char *path, struct ph_elf **ret, struct ph_err *err);
 /* The same. fd passes to the elf on success; name is for messages. */
 int ph_elf_open_fd(int fd, const char *name, struct ph_elf **ret, struct ph_err *err);
 void ph_elf_free(struct ph_elf *elf);
+
+/* Tells the user, once a file, that something of it cannot be used. */
+void ph_elf_warn(struct ph_elf *elf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The loaded segment that vaddr lies in, or NULL. */
 const struct ph_elf_segment *ph_elf_segment_find(const struct ph_elf *elf, ph_addr vaddr);

@@ -4,16 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/cxx.h"
+#include "image/plt.h"
 #include "image/symtab.h"
 
 #define SCANS_MAX 4	/* lookups by scan, before the names are worth an index */
-#define NO_SPAN	  UINT32_MAX
 #define LETTERS	  256	/* of a name, that an index looks at: hostile ones have no end */
 
 /* ---- By name */
 
 /* Symbols whose names, without versions, begin alike are chained, in the tables' order. Links are index + 1. */
 struct ph_symbol_names {
+	size_t n;		/* symbols that it knows: those of a companion may have come later */
 	size_t n_heads;		/* a power of two */
 	uint32_t links[];	/* the heads, then the next of each symbol */
 };
@@ -40,6 +42,7 @@ static void index_names(struct ph_elf *elf, size_t n)
 	names = calloc(1, sizeof(*names) + (n_heads + n) * sizeof(names->links[0]));
 	if (!names)
 		return;
+	names->n = n;
 	names->n_heads = n_heads;
 	for (size_t i = n; i-- > 0;) {
 		uint32_t *head;
@@ -59,6 +62,7 @@ struct search {
 	const struct ph_symbol_tables *tables;
 	const char *wanted;
 	size_t stem;
+	enum ph_symbols_scope scope;
 	size_t next;	/* index; tables->n: the end */
 	size_t index;	/* of the symbol just given */
 };
@@ -68,13 +72,17 @@ static size_t link_index(const struct search *search, uint32_t link)
 	return link ? link - 1 : search->tables->n;
 }
 
-static int search_begin(struct search *search, struct ph_elf *elf, const char *wanted)
+static int search_begin(struct search *search, struct ph_elf *elf, const char *wanted, enum ph_symbols_scope scope)
 {
-	const struct ph_symbol_tables *tables = ph_symtab_read(elf);
+	const struct ph_symbol_tables *tables = scope == PH_SYMBOLS_ALL ? ph_symtab_complete(elf) : ph_symtab_read(elf);
 
 	if (!tables)
 		return -ENOMEM;
-	*search = (struct search){ elf, tables, wanted, ph_symtab_stem(wanted, SIZE_MAX), 0, 0 };
+	*search = (struct search){ elf, tables, wanted, ph_symtab_stem(wanted, SIZE_MAX), scope, 0, 0 };
+	if (elf->names && elf->names->n < tables->n) {
+		free(elf->names);
+		elf->names = NULL;
+	}
 	if (++elf->symbols->lookups > SCANS_MAX && !elf->names)
 		index_names(elf, tables->n);
 	if (elf->names) {
@@ -85,6 +93,11 @@ static int search_begin(struct search *search, struct ph_elf *elf, const char *w
 	return 0;
 }
 
+static bool is_in_scope(const struct search *search, const struct ph_symbol *symbol)
+{
+	return search->scope == PH_SYMBOLS_ALL || symbol->bind != PH_SYMBOL_LOCAL;
+}
+
 static bool search_next(struct search *search, struct ph_symbol *ret)
 {
 	const struct ph_symbol_names *names = search->elf->names;
@@ -93,7 +106,7 @@ static bool search_next(struct search *search, struct ph_symbol *ret)
 		size_t i = search->index = search->next;
 
 		search->next = names ? link_index(search, names->links[names->n_heads + i]) : i + 1;
-		if (ph_symtab_get(search->elf, i, ret) &&
+		if (ph_symtab_get(search->elf, i, ret) && is_in_scope(search, ret) &&
 		    ph_symtab_means(search->elf, i, ret->name, search->wanted, search->stem))
 			return true;
 	}
@@ -123,13 +136,14 @@ static unsigned score_of(const struct search *search, const struct ph_symbol *sy
 	       (symbol->type == PH_SYMBOL_OBJECT);
 }
 
-int ph_symbols_find(struct ph_elf *elf, const char *name, struct ph_symbol *ret)
+/* The best of what is called exactly so in the own tables, or with what was stripped off. */
+static int find_exactly(struct ph_elf *elf, const char *name, enum ph_symbols_scope scope, struct ph_symbol *ret)
 {
 	struct found best = { 0 };
 	struct search search;
 	struct ph_symbol symbol;
 	bool any = false;
-	int r = search_begin(&search, elf, name);
+	int r = search_begin(&search, elf, name, scope);
 
 	if (r < 0)
 		return r;
@@ -146,6 +160,24 @@ int ph_symbols_find(struct ph_elf *elf, const char *name, struct ph_symbol *ret)
 	if (!any)
 		return -ENOENT;
 	*ret = best.symbol;
+	return 0;
+}
+
+int ph_symbols_find(struct ph_elf *elf, const char *name, struct ph_symbol *ret)
+{
+	int r = find_exactly(elf, name, PH_SYMBOLS_EXPORTED, ret);
+	struct ph_symbol *all;
+	size_t n;
+
+	if (r == -ENOENT)
+		r = find_exactly(elf, name, PH_SYMBOLS_ALL, ret);
+	if (r != -ENOENT)
+		return r;
+	r = ph_symbols_find_all(elf, name, PH_SYMBOLS_ALL, &all, &n);
+	if (r < 0)
+		return r;
+	*ret = all[0];
+	free(all);
 	return 0;
 }
 
@@ -183,49 +215,142 @@ static size_t winnow(struct found *found, size_t n)
 	return kept;
 }
 
-static int collect(struct search *search, struct found **ret, size_t *ret_n)
-{
-	struct found *found = NULL, *more;
-	size_t n = 0, room = 0;
-	struct ph_symbol symbol;
+struct founds {
+	struct found *list;
+	size_t n, room;
+};
 
-	while (search_next(search, &symbol)) {
-		if (n == room) {
-			room = room ? room * 2 : 8;
-			more = reallocarray(found, room, sizeof(*found));
-			if (!more) {
-				free(found);
-				return -ENOMEM;
-			}
-			found = more;
-		}
-		found[n++] = (struct found){ symbol, search->index, score_of(search, &symbol) };
+static int add_found(struct founds *founds, struct found found)
+{
+	if (founds->n == founds->room) {
+		size_t room = founds->room ? founds->room * 2 : 8;
+		struct found *list = reallocarray(founds->list, room, sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		founds->list = list;
+		founds->room = room;
 	}
-	*ret = found;
-	*ret_n = n;
-	return n ? 0 : -ENOENT;
+	founds->list[founds->n++] = found;
+	return 0;
 }
 
-int ph_symbols_find_all(struct ph_elf *elf, const char *name, struct ph_symbol **ret, size_t *ret_n)
+static int collect(struct search *search, struct founds *founds)
 {
-	struct ph_symbol *symbols;
-	struct search search;
-	struct found *found;
-	size_t n;
-	int r = search_begin(&search, elf, name);
+	struct ph_symbol symbol;
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	r = collect(&search, &found, &n);
-	if (r < 0)
-		return r;
-	n = winnow(found, n);
-	symbols = calloc(n, sizeof(*symbols));
+	while (r == 0 && search_next(search, &symbol))
+		r = add_found(founds, (struct found){ symbol, search->index, score_of(search, &symbol) });
+	return r;
+}
+
+/* Functions and data that people call name; a label has no mangled one. */
+static int collect_demangled(struct search *search, struct founds *founds)
+{
+	struct ph_cxx_wanted wanted;
+	struct ph_symbol symbol;
+	int r = 0;
+
+	if (!ph_cxx_want(search->wanted, &wanted))
+		return 0;
+	for (size_t i = 0; i < search->tables->n && r == 0; i++)
+		if (ph_symtab_get(search->elf, i, &symbol) && is_in_scope(search, &symbol) &&
+		    ph_cxx_matches(&wanted, symbol.name)) {
+			search->index = i;
+			r = add_found(founds, (struct found){ symbol, i, score_of(search, &symbol) });
+		}
+	return r;
+}
+
+/* ---- Stubs */
+
+#define STUB "@plt"
+
+/* IFUNC stubs have no name but that of the resolver. */
+static bool stub_symbol(struct ph_elf *elf, const struct ph_plt_entry *entry, struct ph_symbol *ret)
+{
+	struct ph_symbol resolver = { .name = entry->name };
+
+	if (!entry->name && ph_symbols_at(elf, entry->resolver, &resolver) < 0)
+		return false;
+	*ret = (struct ph_symbol){ .name = resolver.name, .vaddr = entry->vaddr, .size = entry->size,
+				   .type = PH_SYMBOL_FUNCTION, .bind = PH_SYMBOL_LOCAL };
+	return true;
+}
+
+int ph_symbols_stub_at(struct ph_elf *elf, ph_addr vaddr, struct ph_symbol *ret)
+{
+	const struct ph_plt_entry *entry = ph_plt_at(elf, vaddr);
+
+	return entry && stub_symbol(elf, entry, ret) ? 0 : -ENOENT;
+}
+
+bool ph_symbols_next_stub(struct ph_elf *elf, size_t *cursor, struct ph_symbol *ret)
+{
+	const struct ph_plt *plt = ph_plt_read(elf);
+
+	while (plt && *cursor < plt->n)
+		if (stub_symbol(elf, &plt->entries[(*cursor)++], ret))
+			return true;
+	return false;
+}
+
+static int collect_stubs(struct ph_elf *elf, const char *name, size_t stem, struct founds *founds)
+{
+	struct ph_cxx_wanted wanted;
+	struct ph_symbol stub;
+	char plain[512];
+	size_t cursor = 0;
+	bool is_cxx;
+	int r = 0;
+
+	if (stem >= sizeof(plain))
+		return 0;
+	memcpy(plain, name, stem);
+	plain[stem] = '\0';
+	is_cxx = ph_cxx_want(plain, &wanted);
+	while (r == 0 && ph_symbols_next_stub(elf, &cursor, &stub))
+		if ((strncmp(stub.name, plain, stem) == 0 && (!stub.name[stem] || stub.name[stem] == '@')) ||
+		    (is_cxx && ph_cxx_matches(&wanted, stub.name)))
+			r = add_found(founds, (struct found){ stub, cursor, 0 });
+	return r;
+}
+
+static int collect_all(struct ph_elf *elf, const char *name, enum ph_symbols_scope scope, struct founds *founds)
+{
+	struct search search;
+	int r = search_begin(&search, elf, name, scope);
+
+	if (r >= 0)
+		r = collect(&search, founds);
+	if (r >= 0 && !founds->n && strcmp(name + search.stem, STUB) == 0)
+		r = scope == PH_SYMBOLS_ALL ? collect_stubs(elf, name, search.stem, founds) : 0;
+	else if (r >= 0 && !founds->n)
+		r = collect_demangled(&search, founds);
+	return r;
+}
+
+int ph_symbols_find_all(struct ph_elf *elf, const char *name, enum ph_symbols_scope scope, struct ph_symbol **ret,
+			size_t *ret_n)
+{
+	struct ph_symbol *symbols = NULL;
+	struct founds founds = { 0 };
+	int r = collect_all(elf, name, scope, &founds);
+	size_t n = 0;
+
+	if (r >= 0 && !founds.n)
+		r = -ENOENT;
+	if (r >= 0) {
+		n = winnow(founds.list, founds.n);
+		symbols = calloc(n, sizeof(*symbols));
+		r = symbols ? 0 : -ENOMEM;
+	}
 	for (size_t i = 0; symbols && i < n; i++)
-		symbols[i] = found[i].symbol;
-	free(found);
-	if (!symbols)
-		return -ENOMEM;
+		symbols[i] = founds.list[i].symbol;
+	free(founds.list);
+	if (r < 0)
+		return r;
 	*ret = symbols;
 	*ret_n = n;
 	return 0;
@@ -233,7 +358,7 @@ int ph_symbols_find_all(struct ph_elf *elf, const char *name, struct ph_symbol *
 
 bool ph_symbols_next(struct ph_elf *elf, size_t *cursor, struct ph_symbol *ret)
 {
-	const struct ph_symbol_tables *tables = ph_symtab_read(elf);
+	const struct ph_symbol_tables *tables = ph_symtab_complete(elf);
 
 	while (tables && *cursor < tables->n)
 		if (ph_symtab_get(elf, (*cursor)++, ret))
@@ -250,164 +375,12 @@ void ph_symbols_nearest(struct ph_elf *elf, struct ph_spell *spell)
 		size_t stem = ph_symtab_stem(symbol.name, PH_SPELL_MAX);
 		char plain[PH_SPELL_MAX];
 
-		if (stem == sizeof(plain))
-			continue;
-		memcpy(plain, symbol.name, stem);
-		plain[stem] = '\0';
+		if (!ph_cxx_demangle(symbol.name, false, plain, sizeof(plain))) {
+			if (stem == sizeof(plain))
+				continue;
+			memcpy(plain, symbol.name, stem);
+			plain[stem] = '\0';
+		}
 		ph_spell_offer(spell, plain);
 	}
-}
-
-/* ---- By address */
-
-/*
- * Sorted by start. `outer` leads to the nearest span before that ends later, so that
- *
- *	a |-------------------------------|
- *	b     |----|
- *	c             |-------|			outer of c is a; b, which ends before c does, cannot hold
- *	                         ^		what c does not
- *
- * from the last span that starts before an address, the chain of outers passes every one that may hold it.
- */
-struct ph_symbol_spans {
-	size_t n;
-	struct span {
-		ph_addr start, end;
-		uint32_t index, outer;
-	} spans[];
-};
-
-/* Above 0 when people would rather write a than b, of two symbols at one address. */
-static int prefer(const struct ph_symbol *a, const struct ph_symbol *b)
-{
-	size_t a_len = strnlen(a->name, LETTERS), b_len = strnlen(b->name, LETTERS);
-	int by_code = is_code(a) - is_code(b);
-	int by_bind = (a->bind != PH_SYMBOL_LOCAL) - (b->bind != PH_SYMBOL_LOCAL);
-	int by_version = !!memchr(b->name, '@', b_len) - !!memchr(a->name, '@', a_len);
-	size_t a_dress = strspn(a->name, "_"), b_dress = strspn(b->name, "_");
-
-	if (by_code || by_bind)
-		return by_code ? by_code : by_bind;
-	if (by_version)
-		return by_version;
-	if (a_dress != b_dress)
-		return a_dress < b_dress ? 1 : -1;
-	if (a_len != b_len)
-		return a_len < b_len ? 1 : -1;
-	return strncmp(b->name, a->name, LETTERS);
-}
-
-/* By start; at one start the unsized last, and otherwise the preferred one. */
-static int compare_spans(const void *a, const void *b, void *elf)
-{
-	const struct span *one = a, *two = b;
-	struct ph_symbol first, second;
-	int by_name;
-
-	if (one->start != two->start)
-		return one->start < two->start ? -1 : 1;
-	if ((one->end == one->start) != (two->end == two->start))
-		return one->end == one->start ? 1 : -1;
-	ph_symtab_get(elf, one->index, &first);
-	ph_symtab_get(elf, two->index, &second);
-	by_name = prefer(&first, &second);
-	return by_name ? by_name : (one->index < two->index) - (one->index > two->index);
-}
-
-/* Drops the unsized ones that lie in a sized one, and ends the others at whatever comes next. */
-static void end_unsized(const struct ph_elf *elf, struct ph_symbol_spans *all)
-{
-	ph_addr reach = 0, next = elf->high;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < all->n; i++) {
-		struct span span = all->spans[i];
-
-		if (span.end > reach)
-			reach = span.end;
-		if (span.end > span.start || reach <= span.start)
-			all->spans[kept++] = span;
-	}
-	all->n = kept;
-	for (size_t i = kept; i-- > 0;) {
-		struct span *span = &all->spans[i];
-		const struct ph_elf_segment *segment;
-
-		if (i + 1 < kept && all->spans[i + 1].start > span->start)
-			next = all->spans[i + 1].start;
-		if (span->end > span->start)
-			continue;
-		segment = ph_elf_segment_find(elf, span->start);
-		span->end = next;
-		if (!segment)
-			span->end = span->start;
-		else if (span->end > segment->vaddr + segment->memsz)
-			span->end = segment->vaddr + segment->memsz;
-	}
-}
-
-static void link_outers(struct ph_symbol_spans *all)
-{
-	for (uint32_t i = 0; i < all->n; i++) {
-		uint32_t outer = i ? i - 1 : NO_SPAN;
-
-		while (outer != NO_SPAN && all->spans[outer].end <= all->spans[i].end)
-			outer = all->spans[outer].outer;
-		all->spans[i].outer = outer;
-	}
-}
-
-static const struct ph_symbol_spans *index_spans(struct ph_elf *elf)
-{
-	const struct ph_symbol_tables *tables = ph_symtab_read(elf);
-	struct ph_symbol_spans *all;
-	struct ph_symbol symbol;
-
-	if (elf->spans || !tables)
-		return elf->spans;
-	all = malloc(sizeof(*all) + tables->n * sizeof(all->spans[0]));
-	if (!all)
-		return NULL;
-	all->n = 0;
-	for (size_t i = 0; i < tables->n; i++) {
-		struct span span = { .index = (uint32_t)i };
-
-		if (!ph_symtab_get(elf, i, &symbol))
-			continue;
-		span.start = symbol.vaddr;
-		span.end = symbol.size > elf->high - symbol.vaddr ? elf->high : symbol.vaddr + symbol.size;
-		all->spans[all->n++] = span;
-	}
-	qsort_r(all->spans, all->n, sizeof(all->spans[0]), compare_spans, elf);
-	end_unsized(elf, all);
-	link_outers(all);
-	elf->spans = all;
-	return all;
-}
-
-int ph_symbols_at(struct ph_elf *elf, ph_addr vaddr, struct ph_symbol *ret)
-{
-	const struct ph_symbol_spans *all = index_spans(elf);
-	size_t low = 0, high;
-	uint32_t i;
-
-	if (!all)
-		return -ENOMEM;
-	high = all->n;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (all->spans[middle].start <= vaddr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	i = low ? (uint32_t)low - 1 : NO_SPAN;
-	while (i != NO_SPAN && all->spans[i].end <= vaddr)
-		i = all->spans[i].outer;
-	if (i == NO_SPAN)
-		return -ENOENT;
-	ph_symtab_get(elf, all->spans[i].index, ret);
-	return 0;
 }

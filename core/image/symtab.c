@@ -3,26 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/debugfile.h"
+#include "image/dynamic.h"
+#include "image/section.h"
+
 #define VERSION_HIDDEN 0x8000
 #define VERSIONS_MAX   1024
 #define SYMBOLS_MAX    (1u << 30)	/* so that an index fits in 32 bits */
 
 /* ---- Sections */
-
-/* The bytes of a section; NULL when they are not all there, or compressed. */
-static const void *read_section(Elf_Scn *section, size_t *ret_len)
-{
-	const Elf64_Shdr *header = section ? elf64_getshdr(section) : NULL;
-	Elf_Data *data;
-
-	if (!header || (header->sh_flags & SHF_COMPRESSED) || header->sh_type == SHT_NOBITS)
-		return NULL;
-	data = elf_getdata(section, NULL);
-	if (!data || !data->d_buf)
-		return NULL;
-	*ret_len = data->d_size;
-	return data->d_buf;
-}
 
 /* The first of a type; that there are more, or that it is broken, is no reason to read any other. */
 static Elf_Scn *find_section(Elf *file, Elf64_Word type)
@@ -47,7 +36,7 @@ static const char *read_strings(Elf *file, size_t link, size_t *ret_len)
 
 	if (!header || header->sh_type != SHT_STRTAB)
 		return NULL;
-	strings = read_section(section, &len);
+	strings = ph_section_read(section, &len);
 	/* A name that the end of the section cuts off is none. */
 	last = strings ? memrchr(strings, '\0', len) : NULL;
 	if (!last)
@@ -66,7 +55,7 @@ static void read_table(Elf *file, Elf64_Word type, struct ph_symtab *table)
 	if (!header || header->sh_entsize != sizeof(Elf64_Sym))
 		return;
 	read.strings = read_strings(file, header->sh_link, &read.strings_len);
-	read.syms = read.strings ? read_section(section, &len) : NULL;
+	read.syms = read.strings ? ph_section_read(section, &len) : NULL;
 	if (!read.syms || len / sizeof(Elf64_Sym) > SYMBOLS_MAX)
 		return;
 	read.n = len / sizeof(Elf64_Sym);
@@ -77,12 +66,77 @@ static void read_versions(Elf *file, struct ph_symtab *table)
 {
 	size_t len;
 
-	table->versions = read_section(find_section(file, SHT_GNU_versym), &len);
+	table->versions = ph_section_read(find_section(file, SHT_GNU_versym), &len);
 	table->n_versions = table->versions ? len / sizeof(Elf64_Half) : 0;
-	table->verdef = read_section(find_section(file, SHT_GNU_verdef), &table->verdef_len);
+	table->verdef = ph_section_read(find_section(file, SHT_GNU_verdef), &table->verdef_len);
 	if (!table->verdef)
 		table->verdef_len = 0;
 }
+
+/* ---- .dynsym without section headers */
+
+/* Symbols with a hash: the longest chain's end. Those before first have none (undefined ones, mostly). */
+static uint64_t count_by_gnu_hash(struct ph_elf *elf, ph_addr vaddr)
+{
+	uint64_t room = ph_dynamic_room(elf, vaddr), words = room / 4, last = 0, chains;
+	const uint32_t *hash = words ? ph_dynamic_bytes(elf, vaddr, words * 4) : NULL;
+
+	/* buckets, first, words of 64 bits in the filter, shift; filter, buckets, chains */
+	if (!hash || words < 4)
+		return 0;
+	chains = 4 + (uint64_t)hash[2] * 2 + hash[0];
+	if (chains > words)
+		return 0;
+	for (uint64_t i = chains - hash[0]; i < chains; i++)
+		last = hash[i] > last ? hash[i] : last;
+	if (last < hash[1])
+		return hash[1];
+	while (chains + last - hash[1] < words && !(hash[chains + last - hash[1]] & 1))
+		last++;
+	return last + 1;
+}
+
+static uint64_t count_symbols(struct ph_elf *elf)
+{
+	const uint32_t *hash;
+	uint64_t at;
+
+	if (ph_dynamic_get(elf, DT_HASH, &at)) {
+		hash = ph_dynamic_bytes(elf, at, 2 * sizeof(*hash));
+		return hash ? hash[1] : 0;
+	}
+	return ph_dynamic_get(elf, DT_GNU_HASH, &at) ? count_by_gnu_hash(elf, at) : 0;
+}
+
+static void read_dynamic_table(struct ph_elf *elf, struct ph_symtab *table)
+{
+	uint64_t n = count_symbols(elf), syms, strings, strings_len, at;
+	struct ph_symtab read = { 0 };
+	const char *last;
+
+	if (n == 0 || n > SYMBOLS_MAX || !ph_dynamic_get(elf, DT_SYMTAB, &syms) ||
+	    !ph_dynamic_get(elf, DT_STRTAB, &strings) || !ph_dynamic_get(elf, DT_STRSZ, &strings_len))
+		return;
+	read.syms = ph_dynamic_bytes(elf, syms, n * sizeof(Elf64_Sym));
+	read.strings = strings_len ? ph_dynamic_bytes(elf, strings, strings_len) : NULL;
+	last = read.strings ? memrchr(read.strings, '\0', strings_len) : NULL;
+	if (!read.syms || !last)
+		return;
+	read.n = n;
+	read.strings_len = (size_t)(last - read.strings) + 1;
+	if (ph_dynamic_get(elf, DT_VERSYM, &at)) {
+		read.versions = ph_dynamic_bytes(elf, at, n * sizeof(Elf64_Half));
+		read.n_versions = read.versions ? n : 0;
+	}
+	if (ph_dynamic_get(elf, DT_VERDEF, &at)) {
+		read.verdef_len = ph_dynamic_room(elf, at);
+		read.verdef = read.verdef_len ? ph_dynamic_bytes(elf, at, read.verdef_len) : NULL;
+		read.verdef_len = read.verdef ? read.verdef_len : 0;
+	}
+	*table = read;
+}
+
+/* ---- All of them */
 
 const struct ph_symbol_tables *ph_symtab_read(struct ph_elf *elf)
 {
@@ -97,8 +151,34 @@ const struct ph_symbol_tables *ph_symtab_read(struct ph_elf *elf)
 	read_table(elf->file, SHT_DYNSYM, &read->tables[1]);
 	if (read->tables[1].n)
 		read_versions(elf->file, &read->tables[1]);
+	else
+		read_dynamic_table(elf, &read->tables[1]);
 	read->n = read->tables[0].n + read->tables[1].n;
 	elf->symbols = read;
+	return read;
+}
+
+const struct ph_symbol_tables *ph_symtab_complete(struct ph_elf *elf)
+{
+	struct ph_elf *companion;
+	struct ph_symbol_tables *read;
+
+	if (!ph_symtab_read(elf))
+		return NULL;
+	read = elf->symbols;
+	if (read->is_complete)
+		return read;
+	read->is_complete = true;
+	/* What has its own names lacks none. */
+	if (read->tables[0].n)
+		return read;
+	companion = ph_debugfile_find(elf);
+	if (companion)
+		read_table(companion->file, SHT_SYMTAB, &read->tables[2]);
+	companion = read->tables[2].n ? NULL : ph_debugfile_mini_find(elf);
+	if (companion)
+		read_table(companion->file, SHT_SYMTAB, &read->tables[2]);
+	read->n += read->tables[2].n;
 	return read;
 }
 
@@ -106,10 +186,11 @@ const struct ph_symbol_tables *ph_symtab_read(struct ph_elf *elf)
 
 static const struct ph_symtab *table_of(const struct ph_symbol_tables *all, size_t *index)
 {
-	if (*index < all->tables[0].n)
-		return &all->tables[0];
-	*index -= all->tables[0].n;
-	return &all->tables[1];
+	const struct ph_symtab *table = all->tables;
+
+	while (*index >= table->n && table < &all->tables[2])
+		*index -= table++->n;
+	return table;
 }
 
 static bool read_type(const Elf64_Sym *sym, enum ph_symbol_type *ret)

@@ -1,7 +1,8 @@
 /*
  * symtab - the symbol tables of one ELF file as they lie in it; for core/image alone.
  *
- * Every symbol of .symtab, then of .dynsym, under one running index. Checks what the file claims, so that whoever walks
+ * Every symbol of .symtab, then of .dynsym, then of what was stripped off (debugfile.h), under one running index.
+ * Checks what the file claims, so that whoever walks
  * the tables need not: a symbol that it gives has a terminated name, and an address that the file loads. Does not
  * search (symbols.h).
  */
@@ -27,13 +28,17 @@ struct ph_symtab {
 };
 
 struct ph_symbol_tables {
-	struct ph_symtab tables[2];	/* .symtab, .dynsym */
-	size_t n;			/* symbols in both */
+	struct ph_symtab tables[3];	/* .symtab, .dynsym, a companion's .symtab */
+	size_t n;			/* symbols in all */
+	bool is_complete;		/* the companion was looked for */
 	unsigned lookups;		/* by name, so far */
 };
 
-/* The tables, read at the first call. NULL: no memory. */
+/* The file's own tables, read at the first call. NULL: no memory. */
 const struct ph_symbol_tables *ph_symtab_read(struct ph_elf *elf);
+
+/* The same with what was stripped off; no index that was read so far changes. NULL: no memory. */
+const struct ph_symbol_tables *ph_symtab_complete(struct ph_elf *elf);
 
 /* The symbol at index, if it is one that has a place. */
 bool ph_symtab_get(const struct ph_elf *elf, size_t index, struct ph_symbol *ret);

@@ -195,13 +195,14 @@ int ph_os_auxv_read(pid_t tid, unsigned long type, uint64_t *ret)
 /* "55d0-55d4 r-xp 00001000 fe:00 1234    /usr/bin/true"; the line is cut up in place. */
 static bool parse_map_line(char *line, struct ph_map_entry *ret)
 {
-	unsigned long long start, end, offset;
+	unsigned long long start, end, offset, inode;
 	char perms[5];
 	int path = 0;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %*s %*s %n", &start, &end, perms, &offset, &path) < 4 || !path)
+	if (sscanf(line, "%llx-%llx %4s %llx %*s %llu %n", &start, &end, perms, &offset, &inode, &path) < 5 || !path)
 		return false;
-	*ret = (struct ph_map_entry){ .start = start, .end = end, .offset = offset, .path = line + path };
+	*ret = (struct ph_map_entry){ .start = start, .end = end, .offset = offset, .inode = inode,
+				      .path = line + path };
 	memcpy(ret->perms, perms, sizeof(perms));
 	return true;
 }
@@ -256,6 +257,17 @@ const struct ph_map_entry *ph_os_maps_find(const struct ph_maps *maps, ph_addr a
 		if (addr >= maps->entries[i].start && addr < maps->entries[i].end)
 			return &maps->entries[i];
 	return NULL;
+}
+
+int ph_os_map_file_open(pid_t tid, const struct ph_map_entry *entry)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", tid, (unsigned long long)entry->start,
+		 (unsigned long long)entry->end);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int ph_os_number_read(const char *path)

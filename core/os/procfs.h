@@ -46,6 +46,7 @@ struct ph_map_entry {
 	ph_addr start, end;
 	char perms[5];	/* "r-xp" */
 	uint64_t offset;
+	uint64_t inode;		/* 0: no file */
 	const char *path;	/* "" when none; borrowed from the list */
 };
 
@@ -60,6 +61,9 @@ int ph_os_maps_parse(char *text, struct ph_maps *ret);
 int ph_os_maps_read(pid_t tid, struct ph_maps *ret);
 void ph_os_maps_fini(struct ph_maps *maps);
 const struct ph_map_entry *ph_os_maps_find(const struct ph_maps *maps, ph_addr addr);
+
+/* Opens the very file that is mapped there, wherever its name leads by now. -EPERM: only for CAP_CHECKPOINT_RESTORE. */
+int ph_os_map_file_open(pid_t tid, const struct ph_map_entry *entry);
 
 /* A number from a one-line file such as /proc/sys/kernel/yama/ptrace_scope, or -errno. */
 int ph_os_number_read(const char *path);

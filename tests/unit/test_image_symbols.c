@@ -135,7 +135,7 @@ static void does_not_find_what_has_no_place_in_the_file(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2 * N_OF(names); i++) {
 		assert_int_equal(ph_symbols_find(elf, names[i % N_OF(names)], &symbol), -ENOENT);
-		assert_int_equal(ph_symbols_find_all(elf, names[i % N_OF(names)], &all, &n), -ENOENT);
+		assert_int_equal(ph_symbols_find_all(elf, names[i % N_OF(names)], PH_SYMBOLS_ALL, &all, &n), -ENOENT);
 	}
 	assert_int_equal(symbol.size, 77);
 	assert_null(all);
@@ -183,12 +183,12 @@ static void finds_every_static_function_of_one_name(void **state)
 		struct ph_symbol *all;
 		size_t n;
 
-		assert_int_equal(ph_symbols_find_all(elf, "twice", &all, &n), 0);
+		assert_int_equal(ph_symbols_find_all(elf, "twice", PH_SYMBOLS_ALL, &all, &n), 0);
 		assert_int_equal(n, 2);
 		assert_int_equal(all[0].vaddr, find(elf, "twice").vaddr);
 		assert_int_not_equal(all[0].vaddr, all[1].vaddr);
 		free(all);
-		assert_int_equal(ph_symbols_find_all(elf, "plain", &all, &n), 0);
+		assert_int_equal(ph_symbols_find_all(elf, "plain", PH_SYMBOLS_ALL, &all, &n), 0);
 		assert_int_equal(n, 1);
 		free(all);
 	}
@@ -214,7 +214,7 @@ static void a_name_means_its_default_version(void **state)
 			assert_int_equal(ph_symbols_find(elf, "way@@V1", &symbol), -ENOENT);
 			assert_int_equal(ph_symbols_find(elf, "way@V3", &symbol), -ENOENT);
 			assert_int_equal(ph_symbols_find(elf, "V1", &symbol), -ENOENT);
-			assert_int_equal(ph_symbols_find_all(elf, "way", &all, &n), 0);
+			assert_int_equal(ph_symbols_find_all(elf, "way", PH_SYMBOLS_ALL, &all, &n), 0);
 			assert_int_equal(n, 1);
 			assert_int_equal(all[0].vaddr, newer);
 			free(all);

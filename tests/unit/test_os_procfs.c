@@ -88,16 +88,16 @@ static void maps_parser_reads_every_kind_of_line(void **state)
 		struct ph_map_entry want;
 	} rows[] = {
 		{ "555555554000-555555556000 r-xp 00001000 fe:00 1234                       /usr/bin/true",
-		  { 0x555555554000, 0x555555556000, "r-xp", 0x1000, "/usr/bin/true" } },
+		  { 0x555555554000, 0x555555556000, "r-xp", 0x1000, 1234, "/usr/bin/true" } },
 		{ "7ffff7fc1000-7ffff7fc5000 r--p 00000000 00:00 0                          [vvar]",
-		  { 0x7ffff7fc1000, 0x7ffff7fc5000, "r--p", 0, "[vvar]" } },
+		  { 0x7ffff7fc1000, 0x7ffff7fc5000, "r--p", 0, 0, "[vvar]" } },
 		{ "7ffff7d80000-7ffff7d83000 rw-p 00000000 00:00 0 ",
-		  { 0x7ffff7d80000, 0x7ffff7d83000, "rw-p", 0, "" } },
+		  { 0x7ffff7d80000, 0x7ffff7d83000, "rw-p", 0, 0, "" } },
 		{ "00400000-00401000 ---s ffffffff000 00:05 99 /a path/with  spaces (deleted)",
-		  { 0x400000, 0x401000, "---s", 0xffffffff000, "/a path/with  spaces (deleted)" } },
+		  { 0x400000, 0x401000, "---s", 0xffffffff000, 99, "/a path/with  spaces (deleted)" } },
 		{ "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]",
-		  { 0xffffffffff600000, 0xffffffffff601000, "--xp", 0, "[vsyscall]" } },
-		{ "1000-2000 rwxp 0 00:00 0 anon_inode:[x]", { 0x1000, 0x2000, "rwxp", 0, "anon_inode:[x]" } },
+		  { 0xffffffffff600000, 0xffffffffff601000, "--xp", 0, 0, "[vsyscall]" } },
+		{ "1000-2000 rwxp 0 00:00 0 anon_inode:[x]", { 0x1000, 0x2000, "rwxp", 0, 0, "anon_inode:[x]" } },
 	};
 
 	(void)state;
@@ -107,7 +107,7 @@ static void maps_parser_reads_every_kind_of_line(void **state)
 		assert_int_equal(ph_os_maps_parse(strdup(rows[i].line), &maps), 0);
 		assert_int_equal(maps.count, 1);
 		if (maps.entries[0].start != rows[i].want.start || maps.entries[0].end != rows[i].want.end ||
-		    maps.entries[0].offset != rows[i].want.offset)
+		    maps.entries[0].offset != rows[i].want.offset || maps.entries[0].inode != rows[i].want.inode)
 			fail_msg("row %zu: 0x%lx 0x%lx", i, maps.entries[0].start, maps.entries[0].end);
 		assert_string_equal(maps.entries[0].perms, rows[i].want.perms);
 		assert_string_equal(maps.entries[0].path, rows[i].want.path);
