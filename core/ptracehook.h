@@ -76,6 +76,8 @@ enum ph_event_kind {
 	PH_EVENT_THREAD,
 	PH_EVENT_THREAD_EXIT,
 	PH_EVENT_EXIT,
+	PH_EVENT_LOAD,
+	PH_EVENT_UNLOAD,
 	PH_EVENT_COUNT,
 };
 
@@ -85,6 +87,16 @@ struct ph_reason {
 	enum ph_event_kind event;
 	struct ph_thread *thread;		/* borrowed from the session until its next run */
 	struct ph_breakpoint *breakpoint;	/* likewise */
+};
+
+/* What a process has loaded: its program, a library, the vDSO. */
+struct ph_module_info {
+	const char *name;	/* of the file, without its folder; "[vdso]" */
+	const char *path;	/* as the dynamic linker or the kernel has it; "[vdso]" */
+	ph_addr base;		/* of its first byte */
+	uint64_t size;		/* bytes from there to the end of what it loads */
+	const uint8_t *build_id;
+	size_t build_id_len;	/* 0: it has none */
 };
 
 struct ph_event {
@@ -98,6 +110,7 @@ struct ph_event {
 	const char *path;			/* PH_EVENT_EXEC */
 	struct ph_process *child;		/* PH_EVENT_FORK */
 	struct ph_reason reason;		/* PH_EVENT_EXIT: how it ended */
+	const struct ph_module_info *module;	/* PH_EVENT_LOAD, before its constructors run; PH_EVENT_UNLOAD, when it is gone */
 };
 
 /* A callback may do anything but run its own session: add, remove, read, write, kill, open another session. */
@@ -110,6 +123,15 @@ PH_API void ph_tracer_free(struct ph_tracer *tracer);	/* closes every session th
 
 /* While *flag is not 0, runs and waits end with -EINTR. A signal handler may set it. */
 PH_API void ph_tracer_set_interrupt(struct ph_tracer *tracer, const volatile sig_atomic_t *flag);
+
+/*
+ * What a user should know of and nothing fails for, such as a debug file that does not match. fn is called within
+ * other functions, must not call any, and keeps nothing of text. NULL: nobody is told.
+ */
+PH_API void ph_tracer_set_warn(struct ph_tracer *tracer, void (*fn)(const char *text, void *user), void *user);
+
+/* Where separate debug files are looked for, as under /usr/lib/debug, which it is until said otherwise. */
+PH_API int ph_tracer_set_debug_root(struct ph_tracer *tracer, const char *folder);
 
 /* Sessions */
 
@@ -263,8 +285,33 @@ PH_API int ph_handler_remove(struct ph_handler *handler);
 PH_API int ph_handler_enable(struct ph_handler *handler, bool enabled);
 PH_API void ph_handler_unref(struct ph_handler *handler);
 
-/* Places: the address of a name in the main program, as ph_breakpoint_options.where takes it. -ENOENT: no such name. */
+/*
+ * Places: the first address of what ph_breakpoint_options.where takes. -ENOENT: no such name; -EAGAIN: an IFUNC, whose
+ * function the program has not chosen yet.
+ */
 PH_API int ph_session_resolve(struct ph_session *session, const char *where, ph_addr *ret, struct ph_err *err);
+
+/* What an address is called: "main+0x12", "libc.so.6!puts+0x12", "program+0x1139", "0x7f…"; into buf. */
+PH_API void ph_process_where(struct ph_process *process, ph_addr addr, char *buf, size_t len);
+
+struct ph_symbol_info {
+	const char *name;	/* demangled */
+	const char *kind;	/* "function", "ifunc", "object", "label" */
+	ph_addr address;
+	uint64_t size;		/* 0: not known */
+	const char *module;
+};
+
+/*
+ * Calls fn for each symbol that a glob matches ("libssl!SSL_*", "*alloc", "*@plt"), until it gives nonzero; returns
+ * that. What is passed is good during the call.
+ */
+PH_API int ph_process_each_symbol(struct ph_process *process, const char *glob,
+				  int (*fn)(const struct ph_symbol_info *, void *), void *user, struct ph_err *err);
+
+/* The same for each module: the program first, then in the dynamic linker's order, then others. */
+PH_API int ph_process_each_module(struct ph_process *process, int (*fn)(const struct ph_module_info *, void *),
+				  void *user, struct ph_err *err);
 
 #ifdef __cplusplus
 }

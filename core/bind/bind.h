@@ -133,6 +133,7 @@ void ph_bind_open_regs(lua_State *L);
 void ph_bind_open_mem(lua_State *L);
 void ph_bind_open_peek(lua_State *L);
 void ph_bind_open_disasm(lua_State *L);
+void ph_bind_open_module(lua_State *L);
 void ph_bind_open_core(lua_State *L);
 
 void ph_bind_push_session(lua_State *L, struct ph_session *session);
@@ -143,6 +144,7 @@ void ph_bind_push_thread(lua_State *L, struct ph_thread *thread);
 /* Names that never resolved, on standard error, each once. */
 void ph_bind_tell_pending(struct ph_session *session);
 void ph_bind_push_breakpoint(lua_State *L, struct ph_breakpoint *breakpoint);
+void ph_bind_push_module(lua_State *L, const struct ph_module_info *module);
 void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason);
 
 /* Session at index, or the current one when there is nil; an error when there is neither. */

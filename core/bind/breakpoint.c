@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "bind/bind.h"
-#include "engine/breakpoint.h"
+#include "engine/placing.h"
 
 #define BREAKPOINT "Breakpoint"
 
@@ -69,7 +69,7 @@ static int tell_pending(struct ph_breakpoint *breakpoint, void *user)
 	char address[32];
 
 	(void)user;
-	if (breakpoint->n_original || breakpoint->removed || breakpoint->told)
+	if (breakpoint->was_placed || breakpoint->removed || breakpoint->told)
 		return 0;
 	breakpoint->told = true;
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)breakpoint->address);
@@ -82,8 +82,11 @@ static int tell_pending(struct ph_breakpoint *breakpoint, void *user)
 
 void ph_bind_tell_pending(struct ph_session *session)
 {
-	if (!ph_bind.quiet)
-		ph_session_each_breakpoint(session, tell_pending, NULL);
+	if (ph_bind.quiet)
+		return;
+	if (!ph_session_has_ended(session))
+		ph_placing_guess(session);
+	ph_session_each_breakpoint(session, tell_pending, NULL);
 }
 
 static int add_breakpoint(struct ph_breakpoint *breakpoint, void *user)
@@ -162,10 +165,11 @@ static int l_hits(lua_State *L)
 static int l_address(lua_State *L)
 {
 	const struct ph_breakpoint *breakpoint = ph_bind_check(L, 1, BREAKPOINT);
+	ph_addr address = breakpoint->at != PH_ADDR_NONE ? breakpoint->at : breakpoint->address;
 
-	if (breakpoint->address == PH_ADDR_NONE)
+	if (address == PH_ADDR_NONE)
 		return 0;
-	ph_bind_push_u64(L, breakpoint->address);
+	ph_bind_push_u64(L, address);
 	return 1;
 }
 
@@ -174,9 +178,9 @@ static int l_addresses(lua_State *L)
 	const struct ph_breakpoint *breakpoint = ph_bind_check(L, 1, BREAKPOINT);
 
 	lua_newtable(L);
-	if (breakpoint->address != PH_ADDR_NONE) {
-		ph_bind_push_u64(L, breakpoint->address);
-		lua_rawseti(L, -2, 1);
+	for (size_t i = 0; i < breakpoint->n_addresses; i++) {
+		ph_bind_push_u64(L, breakpoint->addresses[i]);
+		lua_rawseti(L, -2, (int)i + 1);
 	}
 	return 1;
 }
@@ -224,7 +228,7 @@ static int l_pending(lua_State *L)
 {
 	const struct ph_breakpoint *breakpoint = ph_bind_check(L, 1, BREAKPOINT);
 
-	lua_pushboolean(L, !breakpoint->removed && breakpoint->n_original == 0);
+	lua_pushboolean(L, !breakpoint->removed && breakpoint->n_addresses == 0);
 	return 1;
 }
 
@@ -264,7 +268,7 @@ static int l_tostring(lua_State *L)
 {
 	const struct ph_breakpoint *breakpoint = ph_bind_check(L, 1, BREAKPOINT);
 	const char *state = breakpoint->removed ? ", removed" : !breakpoint->enabled ? ", disabled" :
-			    breakpoint->n_original == 0 ? ", pending" : "";
+			    breakpoint->n_addresses == 0 ? ", pending" : "";
 
 	lua_pushfstring(L, "Breakpoint %d at ", (int)breakpoint->id);
 	l_name(L);

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "bind/bind.h"
-#include "engine/image.h"
 #include "x86/disasm.h"
 
 #define CHUNK 4096
@@ -17,12 +16,7 @@ struct listing {
 
 static bool name_of(void *arg, ph_addr addr, char *buf, size_t len)
 {
-	struct ph_thread *thread = arg;
-	struct ph_process *process = thread->process;
-
-	if (!process->image && ph_image_open(thread->tid, &process->image, NULL) < 0)
-		return false;
-	ph_image_where(process->image, addr, buf, len);
+	ph_process_where(((struct ph_thread *)arg)->process, addr, buf, len);
 	return strncmp(buf, "0x", 2) != 0;
 }
 

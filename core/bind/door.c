@@ -161,6 +161,11 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 		ph_bind_push_process(L, event->process);
 		ph_bind_push_reason(L, &event->reason);
 		return 2;
+	case PH_EVENT_LOAD:
+	case PH_EVENT_UNLOAD:
+		ph_bind_push_module(L, event->module);
+		ph_bind_push_thread(L, event->thread);
+		return 2;
 	case PH_EVENT_STEP:
 	case PH_EVENT_THREAD:
 	case PH_EVENT_THREAD_EXIT:

@@ -14,6 +14,7 @@ static const char *const names[PH_EVENT_COUNT] = {
 	[PH_EVENT_BREAKPOINT] = "breakpoint", [PH_EVENT_STEP] = "step",	    [PH_EVENT_SIGNAL] = "signal",
 	[PH_EVENT_EXEC] = "exec",	      [PH_EVENT_FORK] = "fork",	    [PH_EVENT_THREAD] = "thread",
 	[PH_EVENT_THREAD_EXIT] = "thread_exit", [PH_EVENT_EXIT] = "exit",
+	[PH_EVENT_LOAD] = "load",	      [PH_EVENT_UNLOAD] = "unload",
 };
 
 const char *ph_bind_event_name(enum ph_event_kind kind)
@@ -116,7 +117,7 @@ static enum ph_event_kind check_event(lua_State *L, int index)
 		if (strcmp(names[kind], name) == 0)
 			return (enum ph_event_kind)kind;
 	ph_bind_argument_error(L, "on: there is no event '%s'; the events are signal, exec, fork, thread, thread_exit, "
-			       "exit and step", name);
+			       "exit, load, unload and step", name);
 }
 
 /* The signals of the list at index as a set, bit n - 1 for signal n; 0 when there is none. */

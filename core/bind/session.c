@@ -387,8 +387,11 @@ static int l_resolve(lua_State *L)	/* session:resolve(where, asker) -> address, 
 	char message[PH_ERR_MESSAGE_MAX];
 	struct ph_err err;
 	ph_addr addr;
-	int r = ph_session_resolve(session, where, &addr, &err);
+	int r;
 
+	ph_bind_enter();
+	r = ph_session_resolve(session, where, &addr, &err);
+	ph_bind_leave();
 	if (r == -ENOENT) {
 		lua_pushnil(L);
 		lua_pushstring(L, ph_err_message(&err, message, sizeof(message)));

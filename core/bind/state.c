@@ -122,6 +122,13 @@ static int l_leave_cpu(lua_State *L)	/* core.leave_cpu(): before a child of ours
 	return 0;
 }
 
+static int l_debug_root(lua_State *L)	/* core.debug_root(folder) */
+{
+	if (ph_tracer_set_debug_root(ph_bind.tracer, luaL_checkstring(L, 1)) < 0)
+		ph_bind_argument_error(L, "policy: debug_root: out of memory");
+	return 0;
+}
+
 static int l_raise(lua_State *L)	/* core.raise(message): at the innermost line that is not ours */
 {
 	ph_bind_argument_error(L, "%s", luaL_checkstring(L, 1));
@@ -133,6 +140,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 		{ "exit", l_exit },	      { "is_wide", l_is_wide }, { "report_errors", l_policy_errors },
 		{ "verbosity", l_verbosity }, { "raise", l_raise },
 		{ "leave_cpu", l_leave_cpu },
+		{ "debug_root", l_debug_root },
 		{ "thread", l_thread },	      { "process", l_process }, { "clock", l_clock },
 		{ NULL, NULL },
 	};
@@ -154,6 +162,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_mem(L);
 	ph_bind_open_peek(L);
 	ph_bind_open_disasm(L);
+	ph_bind_open_module(L);
 	return 1;
 }
 
@@ -177,6 +186,16 @@ static int l_open(lua_State *L)
 	return 0;
 }
 
+/* What the engine has to say on its own account, such as that a debug file does not match. */
+static void warn(const char *text, void *user)
+{
+	(void)user;
+	if (ph_bind.quiet)
+		return;
+	fflush(stdout);
+	fprintf(stderr, "ptracehook: %s\n", text);
+}
+
 int ph_bind_open(struct ph_bind *bind)
 {
 	int r = ph_tracer_new(&bind->tracer);
@@ -184,6 +203,7 @@ int ph_bind_open(struct ph_bind *bind)
 	if (r < 0)
 		return r;
 	ph_tracer_set_interrupt(bind->tracer, &bind->interrupted);
+	ph_tracer_set_warn(bind->tracer, warn, NULL);
 	bind->L = luaL_newstate();
 	if (!bind->L)
 		return -ENOMEM;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/image.h"
 #include "x86/insn.h"
 #include "x86/predicate.h"
 
@@ -33,6 +32,7 @@ void ph_breakpoint_unref(struct ph_breakpoint *breakpoint)
 	free(breakpoint->where);
 	free(breakpoint->name);
 	free(breakpoint->locations);
+	free(breakpoint->addresses);
 	ph_session_drop(breakpoint->session);
 	free(breakpoint);
 }
@@ -54,7 +54,7 @@ static void leave_location(struct ph_breakpoint *breakpoint, size_t at)
 	struct ph_thread *thread = thread_in(breakpoint->session, location->space);
 
 	if (site) {
-		ph_site_owner_remove(site, breakpoint);
+		ph_site_owner_remove(site, (struct ph_site_owner){ .breakpoint = breakpoint });
 		/* Without a living thread the memory is gone, and the site goes with its space. */
 		if (site->n_owners == 0 && thread)
 			ph_space_site_remove(location->space, thread->tid, site);
@@ -63,7 +63,7 @@ static void leave_location(struct ph_breakpoint *breakpoint, size_t at)
 	*location = breakpoint->locations[--breakpoint->n_locations];
 }
 
-static void leave_all(struct ph_breakpoint *breakpoint)
+void ph_breakpoint_disarm(struct ph_breakpoint *breakpoint)
 {
 	while (breakpoint->n_locations)
 		leave_location(breakpoint, breakpoint->n_locations - 1);
@@ -88,13 +88,13 @@ static int join(struct ph_breakpoint *breakpoint, struct ph_space *space, struct
 	if (!locations)
 		return -ENOMEM;
 	breakpoint->locations = locations;
-	if (ph_site_owner_add(site, breakpoint, breakpoint->id) < 0)
+	if (ph_site_owner_add(site, (struct ph_site_owner){ .breakpoint = breakpoint, .id = breakpoint->id }) < 0)
 		return -ENOMEM;
 	locations[breakpoint->n_locations++] = (struct ph_location){ ph_space_ref(space), site->addr };
 	return 0;
 }
 
-static void remember_original(struct ph_breakpoint *breakpoint, struct ph_space *space, pid_t tid, ph_addr addr)
+void ph_breakpoint_see_original(struct ph_breakpoint *breakpoint, struct ph_space *space, pid_t tid, ph_addr addr)
 {
 	struct ph_err err = { 0 };
 	struct ph_insn insn;
@@ -105,7 +105,25 @@ static void remember_original(struct ph_breakpoint *breakpoint, struct ph_space 
 	breakpoint->n_original = ph_insn_decode(breakpoint->original, n, &insn) < 0 ? n > 0 : insn.length;
 }
 
-static int arm_at(struct ph_breakpoint *breakpoint, struct ph_process *process, ph_addr addr, struct ph_err *err)
+/* What scripts see: the places in every process, first the one that was first. */
+static int add_address(struct ph_breakpoint *breakpoint, ph_addr addr)
+{
+	ph_addr *addresses;
+
+	for (size_t i = 0; i < breakpoint->n_addresses; i++)
+		if (breakpoint->addresses[i] == addr)
+			return 0;
+	addresses = reallocarray(breakpoint->addresses, breakpoint->n_addresses + 1, sizeof(*addresses));
+	if (!addresses)
+		return -ENOMEM;
+	breakpoint->addresses = addresses;
+	addresses[breakpoint->n_addresses++] = addr;
+	breakpoint->address = addresses[0];
+	breakpoint->was_placed = true;
+	return 0;
+}
+
+int ph_breakpoint_arm(struct ph_breakpoint *breakpoint, struct ph_process *process, ph_addr addr, struct ph_err *err)
 {
 	struct ph_thread *thread = ph_process_any_thread(process);
 	struct ph_site *site;
@@ -127,109 +145,65 @@ static int arm_at(struct ph_breakpoint *breakpoint, struct ph_process *process, 
 		return r == -EIO ? ph_err_say(err, r, "insert breakpoint", "0x%llx is not mapped in process %d; "
 					      "{pending = true} waits until it is", (unsigned long long)addr,
 					      process->pid) : r;
-	remember_original(breakpoint, process->space, thread->tid, addr);
-	breakpoint->address = addr;
+	r = add_address(breakpoint, addr);
+	if (r < 0)
+		return ph_err_set(err, r, "insert breakpoint");
+	if (addr == breakpoint->address)
+		ph_breakpoint_see_original(breakpoint, process->space, thread->tid, addr);
 	return 0;
 }
 
-static int image_of(struct ph_process *process, struct ph_err *err)
+static bool has_location(const struct ph_breakpoint *breakpoint, ph_addr addr)
 {
-	struct ph_thread *thread = ph_process_any_thread(process);
-
-	if (process->image)
-		return 0;
-	if (!thread)
-		return ph_err_say(err, -ESRCH, "read program", "process %d has ended", process->pid);
-	return ph_image_open(thread->tid, &process->image, err);
+	for (size_t i = 0; i < breakpoint->n_locations; i++)
+		if (breakpoint->locations[i].addr == addr)
+			return true;
+	return false;
 }
 
-int ph_breakpoint_place(struct ph_breakpoint *breakpoint, struct ph_process *process, struct ph_err *err)
+/* Out of the list that scripts see, unless it still stands there in another process; and waiting for what may come. */
+static void forget_addresses(struct ph_breakpoint *breakpoint, ph_addr low, ph_addr high)
 {
-	ph_addr addr = breakpoint->address;
-	bool final = true;
-	int r;
+	size_t kept = 0;
 
-	if (breakpoint->where) {
-		r = image_of(process, err);
-		if (r < 0)
-			return r;
-		r = ph_image_resolve(process->image, breakpoint->where, &addr, &final, err);
-		if (r == -ENOENT && !final) {
-			ph_image_nearest(process->image, breakpoint->where, breakpoint->nearest,
-					 sizeof(breakpoint->nearest));
-			return 0;
-		}
-		if (r < 0)
-			return r;
+	for (size_t i = 0; i < breakpoint->n_addresses; i++) {
+		ph_addr addr = breakpoint->addresses[i];
+
+		if (addr < low || addr >= high || has_location(breakpoint, addr))
+			breakpoint->addresses[kept++] = addr;
 	}
-	r = arm_at(breakpoint, process, addr, err);
-	if (r == -EIO && breakpoint->may_wait)
-		return 0;
-	return r;
+	if (kept == breakpoint->n_addresses)
+		return;
+	breakpoint->n_addresses = kept;
+	if (breakpoint->where)
+		breakpoint->address = kept ? breakpoint->addresses[0] : PH_ADDR_NONE;
+	breakpoint->waits = true;
 }
 
-static int place_everywhere(struct ph_breakpoint *breakpoint, struct ph_err *err)
-{
-	struct ph_process *process;
-
-	ph_list_each(process, &breakpoint->session->processes, struct ph_process, in_session) {
-		bool main_one = process == breakpoint->session->target;
-		int r = process->silent ? 0 : ph_breakpoint_place(breakpoint, process, main_one ? err : NULL);
-
-		if (r < 0 && main_one)
-			return r;
-	}
-	return 0;
-}
-
-static int check_options(const struct ph_breakpoint_options *options, struct ph_err *err)
-{
-	if (!options->fn)
-		return ph_err_say(err, -EINVAL, "add breakpoint", "no function to call");
-	if (options->thread < 0)
-		return ph_err_say(err, -EINVAL, "add breakpoint", "no thread has the id %d", options->thread);
-	return 0;
-}
-
-int ph_breakpoint_add(struct ph_session *session, const struct ph_breakpoint_options *options,
-		      struct ph_breakpoint **ret, struct ph_err *err)
+void ph_breakpoints_forget(struct ph_session *session)
 {
 	struct ph_breakpoint *breakpoint;
-	int r = ph_session_check(session, "add breakpoint", err);
 
-	if (r < 0 || (r = check_options(options, err)) < 0)
-		return r;
-	breakpoint = calloc(1, sizeof(*breakpoint));
-	if (!breakpoint)
-		return ph_err_set(err, -ENOMEM, "add breakpoint");
-	*breakpoint = (struct ph_breakpoint){
-		.refs = 1, .session = session, .id = session->next_id++,
-		.where = options->where ? strdup(options->where) : NULL,
-		.name = options->name ? strdup(options->name) : NULL,
-		.address = options->where ? PH_ADDR_NONE : options->address,
-		.mode = options->mode, .once = options->once, .enabled = !options->disabled,
-		.may_wait = options->pending, .thread = options->thread, .fn = options->fn,
-	};
-	ph_session_hold(session);
-	ph_list_init(&breakpoint->in_session);
-	r = options->when ? ph_predicate_compile(options->when, &breakpoint->when, err) : 0;
-	if (r >= 0)
-		r = place_everywhere(breakpoint, err);
-	if (r < 0) {
-		breakpoint->removed = true;
-		leave_all(breakpoint);
-		ph_breakpoint_unref(breakpoint);
-		return r;
-	}
-	/* Only now: a call that fails leaves user with the caller. */
-	breakpoint->user = options->user;
-	breakpoint->user_free = options->user_free;
-	ph_list_add_tail(&session->breakpoints, &breakpoint->in_session);
-	*ret = ph_breakpoint_ref(breakpoint);
-	return 0;
+	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session)
+		forget_addresses(breakpoint, 0, PH_ADDR_NONE);
 }
 
-static int check_live(const struct ph_breakpoint *breakpoint, const char *op, struct ph_err *err)
+void ph_breakpoints_unload(struct ph_process *process, ph_addr low, ph_addr high)
+{
+	struct ph_breakpoint *breakpoint;
+
+	ph_list_each(breakpoint, &process->session->breakpoints, struct ph_breakpoint, in_session) {
+		for (size_t i = breakpoint->n_locations; i-- > 0;) {
+			const struct ph_location *location = &breakpoint->locations[i];
+
+			if (location->space == process->space && location->addr >= low && location->addr < high)
+				leave_location(breakpoint, i);
+		}
+		forget_addresses(breakpoint, low, high);
+	}
+}
+
+int ph_breakpoint_check(const struct ph_breakpoint *breakpoint, const char *op, struct ph_err *err)
 {
 	if (breakpoint->removed)
 		return ph_err_say(err, -ENOENT, op, "breakpoint %u was removed", breakpoint->id);
@@ -238,35 +212,16 @@ static int check_live(const struct ph_breakpoint *breakpoint, const char *op, st
 
 int ph_breakpoint_remove(struct ph_breakpoint *breakpoint, struct ph_err *err)
 {
-	int r = check_live(breakpoint, "remove breakpoint", err);
+	int r = ph_breakpoint_check(breakpoint, "remove breakpoint", err);
 
 	if (r < 0)
 		return r;
 	breakpoint->removed = true;
-	leave_all(breakpoint);
+	ph_breakpoint_disarm(breakpoint);
 	ph_list_remove(&breakpoint->in_session);
 	release_user(breakpoint);
 	ph_breakpoint_unref(breakpoint);
 	return 0;
-}
-
-int ph_breakpoint_enable(struct ph_breakpoint *breakpoint, bool enabled, struct ph_err *err)
-{
-	int r = check_live(breakpoint, enabled ? "enable breakpoint" : "disable breakpoint", err);
-
-	if (r < 0 || breakpoint->enabled == enabled)
-		return r;
-	breakpoint->enabled = enabled;
-	if (!enabled) {
-		leave_all(breakpoint);
-		return 0;
-	}
-	r = place_everywhere(breakpoint, err);
-	if (r < 0) {
-		breakpoint->enabled = false;
-		leave_all(breakpoint);
-	}
-	return r;
 }
 
 void ph_breakpoints_adopt(struct ph_process *parent, struct ph_process *child)
@@ -300,7 +255,7 @@ void ph_breakpoints_retire(struct ph_session *session)
 	struct ph_breakpoint *breakpoint;
 
 	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session) {
-		leave_all(breakpoint);
+		ph_breakpoint_disarm(breakpoint);
 		release_user(breakpoint);
 	}
 }
@@ -347,14 +302,4 @@ int ph_session_each_breakpoint(struct ph_session *session, int (*fn)(struct ph_b
 		if ((r = fn(breakpoint, user)) != 0)
 			break;
 	return r;
-}
-
-int ph_session_resolve(struct ph_session *session, const char *where, ph_addr *ret, struct ph_err *err)
-{
-	int r = ph_session_check(session, "resolve", err);
-	bool final;
-
-	if (r < 0 || (r = image_of(session->target, err)) < 0)
-		return r;
-	return ph_image_resolve(session->target->image, where, ret, &final, err);
 }

@@ -45,6 +45,7 @@ void ph_tracer_free(struct ph_tracer *tracer)
 	ph_tracer_reap_children(tracer);
 	ph_cpu_leave(tracer);
 	free(tracer->children);
+	free(tracer->elf_settings.debug_root);
 	ph_map_fini(&tracer->threads);
 	free(tracer->strays);
 	free(tracer);

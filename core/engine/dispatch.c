@@ -10,15 +10,17 @@
 #include "engine/handler.h"
 #include "engine/inside.h"
 #include "engine/life.h"
+#include "engine/mapping.h"
 #include "engine/resume.h"
 #include "engine/signal.h"
+#include "engine/tripwire.h"
 #include "os/ptrace.h"
 
 /* ---- Breakpoints */
 
 /* Owners as they stood when the trap came, each kept alive: callbacks may add and remove any of them. */
 struct frozen {
-	struct ph_breakpoint *few[8], **all;
+	struct ph_site_owner few[8], *all;
 	size_t count;
 };
 
@@ -27,50 +29,81 @@ static int freeze(const struct ph_site *site, struct frozen *ret)
 	ret->count = site->n_owners;
 	ret->all = ret->few;
 	if (ret->count > sizeof(ret->few) / sizeof(ret->few[0])) {
-		ret->all = reallocarray(NULL, ret->count, sizeof(struct ph_breakpoint *));
+		ret->all = reallocarray(NULL, ret->count, sizeof(*ret->all));
 		if (!ret->all)
 			return -ENOMEM;
 	}
-	for (size_t i = 0; i < ret->count; i++)
-		ret->all[i] = ph_breakpoint_ref(site->owners[i].breakpoint);
+	for (size_t i = 0; i < ret->count; i++) {
+		ret->all[i] = site->owners[i];
+		if (ret->all[i].tripwire)
+			ph_tripwire_ref(ret->all[i].tripwire);
+		else
+			ph_breakpoint_ref(ret->all[i].breakpoint);
+	}
 	return 0;
 }
 
 static void thaw(struct frozen *frozen)
 {
-	for (size_t i = 0; i < frozen->count; i++)
-		ph_breakpoint_unref(frozen->all[i]);
+	for (size_t i = 0; i < frozen->count; i++) {
+		ph_tripwire_unref(frozen->all[i].tripwire);
+		ph_breakpoint_unref(frozen->all[i].breakpoint);
+	}
 	if (frozen->all != frozen->few)
 		free(frozen->all);
 }
 
 struct hit {
 	struct ph_plan plan;
+	enum ph_event_kind kind;	/* what the stop is to whoever asked for one */
 	struct ph_breakpoint *last;	/* the one that wanted what is to be reported; borrowed from frozen */
 	bool skip;			/* one of those that ran has PH_MODE_SKIP */
 };
 
+static void call_breakpoint(struct ph_thread *thread, struct ph_breakpoint *breakpoint, struct ph_event *event,
+			    struct hit *hit)
+{
+	ph_addr before = breakpoint->at;
+	struct ph_action action;
+
+	if (!ph_breakpoint_takes(breakpoint, thread))
+		return;
+	breakpoint->hits++;
+	event->session->stats.hits++;
+	event->breakpoint = breakpoint;
+	hit->skip |= breakpoint->mode == PH_MODE_SKIP;
+	breakpoint->at = event->address;
+	action = breakpoint->fn(event, breakpoint->user);
+	breakpoint->at = before;
+	ph_plan_add(&hit->plan, action);
+	if (!hit->last || action.kind == PH_STOP || action.kind == PH_STEP)
+		hit->last = breakpoint;
+	if (action.kind == PH_STOP)
+		hit->kind = PH_EVENT_BREAKPOINT;
+	if ((action.kind == PH_REMOVE || breakpoint->once) && !breakpoint->removed)
+		ph_breakpoint_remove(breakpoint, NULL);
+}
+
+/* The engine's own tripwires come first: what they tell may be news to the others. */
 static void call_owners(struct ph_thread *thread, ph_addr addr, const struct frozen *frozen, struct hit *hit)
 {
 	struct ph_event event = ph_resume_event(thread, PH_EVENT_BREAKPOINT);
+	bool selected = false;
 
 	event.address = addr;
 	for (size_t i = 0; i < frozen->count; i++) {
-		struct ph_breakpoint *breakpoint = frozen->all[i];
-		struct ph_action action;
+		struct ph_tripwire *tripwire = frozen->all[i].tripwire;
 
-		if (!ph_breakpoint_takes(breakpoint, thread))
-			continue;
-		breakpoint->hits++;
-		event.session->stats.hits++;
-		event.breakpoint = breakpoint;
-		hit->skip |= breakpoint->mode == PH_MODE_SKIP;
-		action = breakpoint->fn(&event, breakpoint->user);
-		ph_plan_add(&hit->plan, action);
-		if (!hit->last || action.kind == PH_STOP || action.kind == PH_STEP)
-			hit->last = breakpoint;
-		if ((action.kind == PH_REMOVE || breakpoint->once) && !breakpoint->removed)
-			ph_breakpoint_remove(breakpoint, NULL);
+		if (tripwire && tripwire->space) {
+			enum ph_event_kind kind = tripwire->fn(tripwire, thread, &hit->plan);
+
+			hit->kind = kind == PH_EVENT_BREAKPOINT ? hit->kind : kind;
+		} else if (!tripwire) {
+			if (!selected)
+				ph_session_select(event.session, thread);
+			selected = true;
+			call_breakpoint(thread, frozen->all[i].breakpoint, &event, hit);
+		}
 	}
 }
 
@@ -116,7 +149,7 @@ static int move(struct ph_thread *thread, ph_addr addr, struct hit *hit, struct 
 static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 {
 	struct ph_session *session = thread->process->session;
-	struct hit hit = { 0 };
+	struct hit hit = { .kind = PH_EVENT_BREAKPOINT };
 	struct frozen frozen;
 	struct ph_err err = { 0 };
 	ph_addr addr = site->addr;
@@ -132,15 +165,13 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 		ph_resume_fail(session, ph_err_set(&err, r, "run hook"), &err);
 		return;
 	}
-	if (!thread->process->silent) {
-		ph_session_select(session, thread);
+	if (!thread->process->silent)
 		call_owners(thread, addr, &frozen, &hit);
-	}
 	if (thread->state == PH_THREAD_STOPPED) {
 		r = move(thread, addr, &hit, &err);
 		if (r < 0)
 			ph_resume_fail(session, r, &err);
-		ph_resume_plan(thread, PH_EVENT_BREAKPOINT, &hit.plan, hit.last);
+		ph_resume_plan(thread, hit.kind, &hit.plan, hit.kind == PH_EVENT_BREAKPOINT ? hit.last : NULL);
 	}
 	thaw(&frozen);
 }
@@ -322,6 +353,9 @@ static void dispatch(struct ph_thread *thread, struct ph_stop stop)
 		ph_life_exiting(thread);
 		break;
 	case PH_STOP_SYSCALL:
+		ph_mapping_stopped(thread);
+		ph_resume(thread);
+		break;
 	case PH_STOP_VFORK_DONE:
 	case PH_STOP_OTHER:
 		ph_resume(thread);

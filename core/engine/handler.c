@@ -29,6 +29,7 @@ int ph_handler_add(struct ph_session *session, enum ph_event_kind kind, uint64_t
 		.refs = 2, .kind = kind, .signals = signals, .fn = fn, .user = user, .user_free = user_free,
 		.enabled = true, .in_list = true,
 	};
+	session->wants_loader |= kind == PH_EVENT_LOAD || kind == PH_EVENT_UNLOAD;
 	ph_list_add_tail(&session->handlers[kind], &handler->in_session);
 	*ret = handler;
 	return 0;

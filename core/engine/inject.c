@@ -152,3 +152,88 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	thread->view.dirty = PH_DIRTY_ANY;
 	return r;
 }
+
+#define STEPS_MAX 50000
+#define RED_ZONE  128
+
+static int step_until(struct ph_thread *thread, ph_addr stop, ph_addr rsp, bool *ret_regroup, struct ph_err *err)
+{
+	const struct ph_process *process = thread->process;
+
+	for (unsigned int i = 0; i < STEPS_MAX; i++) {
+		const struct ph_site *site = ph_space_site_find(process->space, thread->view.regs.rip);
+		struct ph_stop event;
+		int status, r;
+
+		if (site && site->armed)
+			return ph_err_say(err, -EBUSY, "call in the target", "a breakpoint is in the way");
+		thread->unguarded |= process->guard.on;
+		r = ph_alone_run(thread, PH_ALONE_STEP, 0, &status, err);
+		if (r < 0)
+			return r;
+		event = ph_stop_decode(status);
+		*ret_regroup |= event.kind == PH_STOP_GROUP;
+		if (event.kind == PH_STOP_SIGNAL && !(1ull << (event.value - 1) & PH_SYNCHRONOUS_SIGNALS) &&
+		    put_off(thread) >= 0)
+			continue;
+		if (event.kind == PH_STOP_SIGNAL)
+			return ph_err_say(err, -EFAULT, "call in the target", "it raised signal %d", event.value);
+		if (event.kind != PH_STOP_TRAP && event.kind != PH_STOP_GROUP && event.kind != PH_STOP_INTERRUPT) {
+			ph_thread_set_pending(thread, status);
+			return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
+		}
+		r = ph_thread_regs_fetch(thread, err);
+		if (r < 0)
+			return r;
+		if (thread->view.regs.rip == stop && thread->view.regs.rsp == rsp)
+			return 0;
+	}
+	return ph_err_say(err, -EFAULT, "call in the target", "it does not return");
+}
+
+int ph_inject_function(struct ph_thread *thread, ph_addr function, uint64_t *ret, struct ph_err *err)
+{
+	struct user_regs_struct wanted, before;
+	int stop_signal = thread->stop_signal, r = ph_thread_regs_fetch(thread, err);
+	bool regroup = false, masked;
+	ph_addr rsp, stop;
+	uint64_t mask;
+
+	if (r < 0)
+		return r;
+	/* What is to be delivered can be so only from the stop that it came with. */
+	if (stop_signal)
+		return ph_err_say(err, -EBUSY, "call in the target", "signal %d is to be delivered first", stop_signal);
+	wanted = thread->view.regs;
+	before = thread->fetched;
+	/* As behind a call; where it returns to is never run. */
+	stop = wanted.rip;
+	rsp = ((wanted.rsp - RED_ZONE) & ~15ull) - sizeof(stop);
+	r = ph_space_write_raw(thread->process->space, thread->tid, rsp, &stop, sizeof(stop), err);
+	if (r < 0)
+		return r;
+	thread->view.regs.rip = function;
+	thread->view.regs.rsp = rsp;
+	thread->view.regs.orig_rax = (uint64_t)-1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 &&
+		 ph_os_sigmask_write(thread->tid, ~PH_SYNCHRONOUS_SIGNALS) >= 0;
+	r = step_until(thread, stop, rsp + sizeof(stop), &regroup, err);
+	if (r >= 0)
+		*ret = thread->view.regs.rax;
+	if (thread->state != PH_THREAD_STOPPED)
+		return r < 0 ? r : ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
+	if (masked)
+		ph_os_sigmask_write(thread->tid, mask);
+	if (regroup)
+		ph_os_interrupt(thread->tid);
+	ph_signal_resend(thread);
+	/* As the kernel had them; what the script changed stays to be flushed when the thread goes on. */
+	if (ph_os_regs_write(thread->tid, &before) < 0)
+		return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
+	thread->fetched = before;
+	thread->view.regs = wanted;
+	thread->view.have = 1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	return r;
+}

@@ -1,5 +1,5 @@
 /*
- * inject - one system call that the target's own thread makes for us.
+ * inject - one system call, or one short function, that the target's own thread runs for us.
  *
  * The thread is stopped, at a place of the program; the others may run. It is found again as it was: registers, signal
  * mask, and whatever waits to be delivered; a signal that it stood before comes again, and hooks do not see that. Never
@@ -18,5 +18,11 @@ bool ph_inject_allowed(const struct ph_thread *thread);
  * filter; -ESRCH: it died meanwhile.
  */
 int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err);
+
+/*
+ * A function without arguments, run step by step: for a few hundred instructions that nobody else has to see. *ret is
+ * its rax. -EFAULT: it did not return; -EBUSY: a site of ours is in the way.
+ */
+int ph_inject_function(struct ph_thread *thread, ph_addr function, uint64_t *ret, struct ph_err *err);
 
 #endif

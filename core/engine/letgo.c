@@ -13,8 +13,11 @@
 #include "engine/signal.h"
 #include "engine/step.h"
 #include "engine/trap.h"
+#include "engine/tripwire.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
+
+#define SYSCALL_LENGTH 2
 
 static void retire_threads(struct ph_process *process)
 {
@@ -34,6 +37,19 @@ static int settle_trap(struct ph_thread *thread)
 	ph_thread_set_rip(thread, thread->view.regs.rip - 1);
 	thread->unguarded = thread->process->guard.on;
 	return 0;
+}
+
+/* At the entry of a call, which has not been made: it becomes the instruction that will make it. */
+static void settle_call(struct ph_thread *thread)
+{
+	struct user_regs_struct *regs = &thread->view.regs;
+
+	if (ph_thread_regs_fetch(thread, NULL) < 0 || (int64_t)regs->rax != -ENOSYS || (int64_t)regs->orig_rax < 0)
+		return;
+	regs->rax = regs->orig_rax;
+	regs->orig_rax = (uint64_t)-1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	ph_thread_set_rip(thread, regs->rip - SYSCALL_LENGTH);
 }
 
 /* What the stopped thread needs before it runs untraced: the signal to deliver. Sites are still in place. */
@@ -57,6 +73,8 @@ static int settle(struct ph_thread *thread)
 	stop = ph_stop_decode(ph_thread_take_pending(thread));
 	if (stop.kind == PH_STOP_TRAP)
 		return settle_trap(thread);
+	if (stop.kind == PH_STOP_SYSCALL)
+		settle_call(thread);
 	if (stop.kind != PH_STOP_SIGNAL)
 		return 0;
 	if (thread->n_deferred && ph_os_siginfo_read(thread->tid, &info) >= 0)
@@ -116,6 +134,7 @@ void ph_let_go_process(struct ph_process *process)
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 		detach_thread(thread, thread->state == PH_THREAD_STOPPED ? settle(thread) : 0);
 	see_off(process);
+	ph_tripwires_remove(process);
 	ph_process_retire(process);
 }
 
@@ -161,6 +180,8 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 			if (thread->state == PH_THREAD_STOPPED)
 				thread->stop_signal = settle(thread);
 	ph_breakpoints_retire(session);
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		ph_tripwires_remove(process);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		unmap_copies(process);
 	/* Only now: a thread that is to make a call for us must not stop on the way. */
@@ -231,6 +252,7 @@ static void reap(struct ph_process *process)
 		}
 	}
 	retire_threads(process);
+	ph_tripwires_remove(process);
 	ph_process_retire(process);
 }
 

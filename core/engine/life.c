@@ -8,7 +8,9 @@
 #include "engine/guard.h"
 #include "engine/handler.h"
 #include "engine/letgo.h"
+#include "engine/placing.h"
 #include "engine/resume.h"
+#include "engine/tripwire.h"
 #include "os/procfs.h"
 
 #define USER_CODE_32 0x23	/* cs of 32-bit code: __USER32_CS */
@@ -60,6 +62,7 @@ static void set_space(struct ph_process *process, struct ph_space *space)
 	bool was_own = ph_process_has_own_space(process);
 	struct ph_space *before = ph_space_ref(process->space);
 
+	ph_tripwires_remove(process);
 	ph_process_set_space(process, space);
 	if (was_own)
 		ph_breakpoints_leave(process->session, before);
@@ -96,8 +99,10 @@ void ph_life_exec(struct ph_thread *thread)
 		return;
 	}
 	ph_guard_begin(thread);
+	if (process == session->target)
+		ph_breakpoints_forget(session);
 	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session)
-		ph_breakpoint_place(breakpoint, process, NULL);
+		ph_placing_place(breakpoint, process, NULL);
 	ph_os_exe_read(process->pid, path, sizeof(path));
 	event.path = path;
 	ph_resume_emit(thread, &event);
@@ -120,6 +125,8 @@ void ph_life_exiting(struct ph_thread *thread)
 	struct ph_plan plan = { 0 };
 
 	ph_thread_end_pass(thread);
+	if (thread->process == session->target && ph_process_any_thread(thread->process) == thread)
+		ph_placing_guess(session);
 	tell_exit(thread, &plan);
 	ph_resume_session_plan(session, thread, PH_EVENT_THREAD_EXIT, &plan, NULL);
 	if (thread->state != PH_THREAD_STOPPED)
@@ -150,6 +157,7 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 		ph_thread_retire(thread);
 	if (ph_process_has_own_space(process))
 		ph_breakpoints_leave(session, process->space);
+	ph_tripwires_remove(process);
 	ph_process_retire(process);
 	if (process == session->target)
 		session->target_end = reason;

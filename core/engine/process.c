@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/image.h"
+#include "engine/module.h"
 
 int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space, struct ph_process **ret)
 {
@@ -18,6 +18,7 @@ int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space
 	process->alive = true;
 	ph_session_hold(session);
 	ph_list_init(&process->threads);
+	ph_list_init(&process->tripwires);
 	ph_list_add_tail(&session->processes, &process->in_session);
 	*ret = process;
 	return 0;
@@ -33,7 +34,7 @@ void ph_process_unref(struct ph_process *process)
 {
 	if (!process || --process->refs)
 		return;
-	ph_image_free(process->image);
+	ph_modules_free(process->modules);
 	ph_space_unref(process->space);
 	ph_session_drop(process->session);
 	free(process);
@@ -53,8 +54,9 @@ void ph_process_set_space(struct ph_process *process, struct ph_space *space)
 {
 	ph_space_unref(process->space);
 	process->space = space;
-	ph_image_free(process->image);
-	process->image = NULL;
+	ph_modules_free(process->modules);
+	process->modules = NULL;
+	process->loader_seen = false;
 }
 
 void ph_process_retire(struct ph_process *process)

@@ -11,7 +11,7 @@
 #include "engine/session.h"
 #include "engine/space.h"
 
-struct ph_image;
+struct ph_modules;
 
 /* As the kernel has it (rt_sigaction(2)). */
 struct ph_trap_action {
@@ -31,8 +31,10 @@ struct ph_process {
 	struct ph_session *session;	/* keeps its memory */
 	struct ph_list in_session;
 	struct ph_list threads;		/* live ones, oldest first */
+	struct ph_list tripwires;		/* the engine's own (tripwire.h) */
 	struct ph_space *space;		/* counted; NULL once ended */
-	struct ph_image *image;		/* owned; the main program, opened when first asked for */
+	struct ph_modules *modules;	/* owned; what it has loaded (modules.h), NULL until asked for */
+	bool loader_seen;		/* its dynamic linker is watched, as far as it can be (loader.h) */
 	bool alive;			/* stands in its session's list */
 	bool reaped;			/* the kernel reported its end: its pid may be somebody else's by now */
 

@@ -11,6 +11,8 @@
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/inside.h"
+#include "engine/loader.h"
+#include "engine/mapping.h"
 #include "engine/signal.h"
 #include "engine/step.h"
 #include "os/ptrace.h"
@@ -88,7 +90,12 @@ static void go(struct ph_thread *thread)
 	/* Only a stopped thread takes options. */
 	if (thread->options_stale)
 		thread->options_stale = ph_os_set_options(thread->tid, ph_trace_options(thread->process->session)) < 0;
-	r = listen ? ph_os_listen(thread->tid) : ph_os_cont(thread->tid, sig);
+	if (listen)
+		r = ph_os_listen(thread->tid);
+	else if (ph_mapping_wanted(thread->process->session))
+		r = ph_os_syscall(thread->tid, sig);
+	else
+		r = ph_os_cont(thread->tid, sig);
 	/* -ESRCH: killed while it was stopped. Its end is on the way. */
 	if (r < 0 && r != -ESRCH) {
 		ph_err_set_in(&err, r, "resume", thread->tid);
@@ -202,6 +209,7 @@ void ph_resume(struct ph_thread *thread)
 
 	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread) || ph_session_is_done(session))
 		return;
+	ph_loader_attend(thread);
 	/* In a group stop nothing of the program runs: the pass waits for its end. */
 	if (thread->group_stopped || (finish_pass(thread) && thread->state == PH_THREAD_STOPPED))
 		go(thread);

@@ -11,6 +11,7 @@
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/letgo.h"
+#include "engine/placing.h"
 #include "engine/resume.h"
 #include "engine/trap.h"
 #include "os/wait.h"
@@ -86,6 +87,7 @@ static void finish(struct ph_session *session, struct ph_reason reason)
 
 static int let_go(struct ph_session *session, bool stopped)
 {
+	ph_placing_guess(session);
 	ph_let_go_session(session, stopped);
 	finish(session, (struct ph_reason){ .kind = PH_REASON_DETACH });
 	return 0;
@@ -153,6 +155,7 @@ int ph_session_kill(struct ph_session *session, struct ph_err *err)
 		session->wants_kill = true;
 		return 0;
 	}
+	ph_placing_guess(session);
 	ph_kill_session(session);
 	ph_handler_emit(session, &event, &plan);
 	finish(session, event.reason);
@@ -164,6 +167,7 @@ void ph_run_close(struct ph_session *session)
 	if (session->ended)
 		return;
 	if (session->spawned) {
+		ph_placing_guess(session);
 		ph_kill_session(session);
 		finish(session, (struct ph_reason){ .kind = PH_REASON_SIGNAL, .code = SIGKILL });
 	} else {

@@ -25,6 +25,8 @@ struct ph_session {
 	bool in_run;			/* ph_session_run is on the stack */
 	bool was_run;			/* ph_session_run was called */
 	bool ended;
+	bool wants_mappings;		/* breakpoints wait for memory: threads stop at system calls (mapping.h) */
+	bool wants_loader;		/* libraries that come and go are news: each process's linker is watched */
 	unsigned int next_id;		/* of breakpoints */
 	struct ph_stats stats;
 	struct ph_reason outcome;	/* kind != NONE: why the run is to return */

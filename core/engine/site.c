@@ -23,7 +23,7 @@ void ph_site_free(struct ph_site *site)
 	free(site);
 }
 
-int ph_site_owner_add(struct ph_site *site, struct ph_breakpoint *breakpoint, unsigned int id)
+int ph_site_owner_add(struct ph_site *site, struct ph_site_owner owner)
 {
 	size_t at = site->n_owners;
 
@@ -36,18 +36,18 @@ int ph_site_owner_add(struct ph_site *site, struct ph_breakpoint *breakpoint, un
 		site->owners = owners;
 		site->room_owners = room;
 	}
-	while (at > 0 && site->owners[at - 1].id > id)
+	while (at > 0 && site->owners[at - 1].id > owner.id)
 		at--;
 	memmove(&site->owners[at + 1], &site->owners[at], (site->n_owners - at) * sizeof(*site->owners));
-	site->owners[at] = (struct ph_site_owner){ breakpoint, id };
+	site->owners[at] = owner;
 	site->n_owners++;
 	return 0;
 }
 
-void ph_site_owner_remove(struct ph_site *site, const struct ph_breakpoint *breakpoint)
+void ph_site_owner_remove(struct ph_site *site, struct ph_site_owner owner)
 {
 	for (size_t i = 0; i < site->n_owners; i++) {
-		if (site->owners[i].breakpoint != breakpoint)
+		if (site->owners[i].breakpoint != owner.breakpoint || site->owners[i].tripwire != owner.tripwire)
 			continue;
 		site->n_owners--;
 		memmove(&site->owners[i], &site->owners[i + 1], (site->n_owners - i) * sizeof(*site->owners));

@@ -15,10 +15,13 @@
 #define PH_TRAP_BYTE 0xcc	/* int3 */
 
 struct ph_slot;
+struct ph_tripwire;
 
+/* One of the two, borrowed: each takes itself out before it goes. */
 struct ph_site_owner {
-	struct ph_breakpoint *breakpoint;	/* borrowed; it takes itself out before it goes */
-	unsigned int id;			/* the order in which owners are called */
+	struct ph_breakpoint *breakpoint;
+	struct ph_tripwire *tripwire;		/* the engine's own (tripwire.h) */
+	unsigned int id;			/* the order in which owners are called; 0: first, for tripwires */
 };
 
 /* How threads are led past a site; found out when the first one hits it (copy.h). */
@@ -46,7 +49,7 @@ struct ph_site {
 struct ph_site *ph_site_new(ph_addr addr, uint8_t original);
 void ph_site_free(struct ph_site *site);
 
-int ph_site_owner_add(struct ph_site *site, struct ph_breakpoint *breakpoint, unsigned int id);
-void ph_site_owner_remove(struct ph_site *site, const struct ph_breakpoint *breakpoint);
+int ph_site_owner_add(struct ph_site *site, struct ph_site_owner owner);
+void ph_site_owner_remove(struct ph_site *site, struct ph_site_owner owner);	/* whatever its id */
 
 #endif

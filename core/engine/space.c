@@ -108,8 +108,7 @@ int ph_space_read(const struct ph_space *space, pid_t tid, ph_addr addr, void *b
 	return r < 0 ? failed(err, r, "read memory", tid, addr, done) : 0;
 }
 
-/* Copies of instructions that the bytes in [addr, addr + len) belong to are of yesterday: new ones when next needed. */
-static void forget_copies(struct ph_space *space, ph_addr addr, size_t len)
+void ph_space_forget_copies(struct ph_space *space, ph_addr addr, size_t len)
 {
 	ph_addr first = addr < PH_INSN_MAX ? 0 : addr - PH_INSN_MAX + 1;
 
@@ -126,7 +125,7 @@ int ph_space_write(struct ph_space *space, pid_t tid, ph_addr addr, const void *
 {
 	size_t at = 0;
 
-	forget_copies(space, addr, len);
+	ph_space_forget_copies(space, addr, len);
 	for (size_t i = first_from(space, addr); at < len; i++) {
 		struct ph_site *site = i < space->n_sorted ? space->sorted[i] : NULL;
 		size_t stop = site && site->addr - addr < len ? site->addr - addr : len, done;

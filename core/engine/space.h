@@ -49,6 +49,9 @@ int ph_space_read_raw(const struct ph_space *space, pid_t tid, ph_addr addr, voi
 int ph_space_write_raw(const struct ph_space *space, pid_t tid, ph_addr addr, const void *buf, size_t len,
 		       struct ph_err *err);
 
+/* Copies of instructions that the bytes in [addr, addr + len) belong to are of yesterday: new ones when next needed. */
+void ph_space_forget_copies(struct ph_space *space, ph_addr addr, size_t len);
+
 /*
  * A site was at addr once, or is there without its byte, and no int3 is there any more: a thread that trapped there
  * meanwhile ran ours.

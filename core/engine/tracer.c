@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #include "os/wait.h"
@@ -21,6 +22,23 @@ int ph_tracer_new(struct ph_tracer **ret)
 void ph_tracer_set_interrupt(struct ph_tracer *tracer, const volatile sig_atomic_t *flag)
 {
 	tracer->interrupt = flag;
+}
+
+void ph_tracer_set_warn(struct ph_tracer *tracer, void (*fn)(const char *text, void *user), void *user)
+{
+	tracer->elf_settings.warn = fn;
+	tracer->elf_settings.user = user;
+}
+
+int ph_tracer_set_debug_root(struct ph_tracer *tracer, const char *folder)
+{
+	char *copy = strdup(folder);
+
+	if (!copy)
+		return -ENOMEM;
+	free(tracer->elf_settings.debug_root);
+	tracer->elf_settings.debug_root = copy;
+	return 0;
 }
 
 bool ph_tracer_is_interrupted(const struct ph_tracer *tracer)

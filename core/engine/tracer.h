@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "image/elf.h"
 #include "os/affinity.h"
 #include "ptracehook.h"
 
@@ -34,6 +35,7 @@ struct ph_tracer {
 	struct ph_list sessions;
 	struct ph_list pending;		/* threads whose status waits to be dispatched, oldest first */
 	const volatile sig_atomic_t *interrupt;
+	struct ph_elf_settings elf_settings;	/* of every file that is read for a session */
 	pid_t *children;		/* owned; ours by fork, let go: to be reaped when they end */
 	size_t n_children;
 	struct ph_cpu cpu;

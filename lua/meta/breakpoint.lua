@@ -16,13 +16,23 @@
 --- A place in the target:
 ---
 --- - an address, of either kind of number, or as text: `0x401000`, `"0x401000"`
---- - `"main"`, `"main+0x10"`, `"main-4"`: a symbol of the main program, and an offset in bytes
+--- - `"main"`, `"main+0x10"`, `"main-4"`: a symbol, and an offset in bytes; static functions too, from separate debug
+---   files when those are there
+--- - `"libc!puts"`, `"libc.so.6!puts"`: a symbol of that module, named by its file, its soname, or either up to a `.` or `-`
+--- - `"memcpy@GLIBC_2.2.5"`: that version of it; without one the default version
+--- - `"puts@plt"`: the stub through which the program calls puts
+--- - `"Foo::bar"`: in C++ and Rust every overload, `"Foo::bar(int)"` one; `"Stack::push"` also every `Stack<T>::push`
 --- - `"+0x1139"`: the main program's own address, as objdump and Ghidra show it; right for PIE as well
---- - `"calc+0x1139"`, `"calc!+0x1139"`: the same with the program's name, for when no symbol has that name; with a `!`
+--- - `"calc+0x1139"`, `"calc!+0x1139"`: the same for the module of that name, for when no symbol has that name; with a `!`
 ---   it is never a symbol
---- - `"calc!main"`: a symbol of that module
 ---
---- Errors: text that is none of these, a name that the program does not have (with the nearest that it has), a number
+--- A name may mean several places; `bp` takes them all, `sym` the first. Of a name that several modules have, the first
+--- counts: the program's, whatever it is; then the first that is exported, in the order in which the dynamic linker looks
+--- (which is that of `modules()`); then the first that is not. `find_syms` gives them all. GNU IFUNC symbols (strcmp,
+--- memcpy, time) mean the function that the program chose: until it has, a breakpoint is pending, and goes in before
+--- anybody can call it.
+---
+--- Errors: text that is none of these, a name that nothing has (with the nearest that something has), a number
 --- that is negative or fractional or does not fit 64 bits, an empty string, a zero byte.
 ---
 --- ```lua
@@ -69,13 +79,15 @@
 ---@field once? boolean removed when it has been hit once
 ---@field enabled? boolean false: it waits for `enable()`
 ---@field thread? integer the id of the only thread that it is for
----@field pending? boolean an address that is not mapped may wait until it is
+---@field pending? boolean an address that is not mapped may wait until the target maps it to be executed; while such a breakpoint is there, every system call of the target costs two stops. It is put back after the target has written over it, when that is seen at a system call
 ---@field when? string a predicate over registers and memory, `"edi == 5 and u32[rsi] > 9"`, checked before Lua is entered: a pass for which it does not hold is no hit. Lua's operators, over 64-bit integers that wrap; `u8[e]` to `i64[e]` read memory; a read that faults makes it false.
 
 --- Calls a function whenever a thread comes to a place, before the instruction there runs.
 ---
---- In a program that can still load libraries a name that nothing has yet is *pending*; one that never appeared is named
---- on standard error at the end. In a static program, and behind `module!`, it is an error at once. Several breakpoints
+--- In a program that can still load libraries a name that nothing has yet is *pending*: it goes in when a library brings it,
+--- before that library's constructors run, and waits again when it is unloaded. One that never appeared is named on standard
+--- error at the end, with the nearest name. In a static program, and behind `module!` of a module that is loaded, it is an
+--- error at once. Several breakpoints
 --- may share an address; they run in the order added, and the strongest action wins (KILL, DETACH, STOP, then the last of
 --- GOTO, RETURN and SKIP, then STEP); STOP and a move both hold, SIGNAL and REMOVE always apply.
 ---
@@ -125,8 +137,8 @@ function bps() end
 --- ```
 ---@class Breakpoint
 ---@field id integer counts from 1 in its session
----@field address? uint64 the first of its addresses; nil while pending
----@field addresses uint64[] all of them
+---@field address? uint64 inside its hook the one that was hit, else the first of its addresses; nil while a name is pending
+---@field addresses uint64[] all that its place means, best first; empty while pending
 ---@field where string as it was given
 ---@field name string
 ---@field mode "execute"|"skip"

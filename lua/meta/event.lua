@@ -12,7 +12,13 @@
 --- | `"thread"` | thread | a thread was born |
 --- | `"thread_exit"` | thread | a thread is about to end: its registers and memory can still be read |
 --- | `"exit"` | process, `Reason` | the target has ended, also by `kill()` |
+--- | `"load"` | `Module`, thread | a library was loaded, at the start or by dlopen; its constructors have not run |
+--- | `"unload"` | `Module`, thread | a library is gone, its memory too |
 --- | `"step"` | thread | a single step that `STEP` asked for is done |
+---
+--- Breakpoints that waited for a library are in when `load` is told. What is loaded already when a handler is added is in
+--- `modules()`, and is not told. While a `load` or `unload` handler or a breakpoint that waits for a library is there, each
+--- dlopen and dlclose costs a stop or two.
 ---
 --- Signals that nobody hooks are delivered. SIGKILL cannot be seen. Handlers added by a hook wait for the next event.
 ---
@@ -40,7 +46,8 @@
 ---@overload fun(event: "fork", fn: Action|fun(thread: Thread, child: Process): Action?): Handle
 ---@overload fun(event: "thread"|"thread_exit"|"step", fn: Action|fun(thread: Thread): Action?): Handle
 ---@overload fun(event: "exit", fn: Action|fun(process: Process, reason: Reason): Action?): Handle
----@param event "signal"|"exec"|"fork"|"thread"|"thread_exit"|"exit"|"step"
+---@overload fun(event: "load"|"unload", fn: Action|fun(module: Module, thread: Thread): Action?): Handle
+---@param event "load"|"unload"|"signal"|"exec"|"fork"|"thread"|"thread_exit"|"exit"|"step"
 ---@param filter string|integer|(string|integer)[] signals, by name (with or without SIG, in any case) or number
 ---@param fn Hook
 ---@return Handle

@@ -166,6 +166,7 @@ function kill() end
 ---@field errors? "end"|"report" of every session: an error in a hook ends the run (default), or is reported
 ---@field exitkill? boolean of this session: the kernel kills the target if the tracer is killed (default true)
 ---@field follow? boolean of this session: children born from now on are followed as well
+---@field debug_root? string of every session: the folder that separate debug files lie under (default `/usr/lib/debug`)
 ---@field cpu? "auto"|"off"|integer of this session: on which CPU ptracehook itself runs. "auto" (default): on the one
 --- of the thread that hits, while the stops come from one thread only, which makes a stop several times cheaper; "off":
 --- where the scheduler puts it; a number: on that CPU. The target's own affinity is never changed
@@ -198,10 +199,10 @@ function policy(settings) end
 ---@return Thread[]
 function threads() end
 
---- The address of a name, as in a `Where`.
+--- The address of a place, as in a `Where`: the first, when there are several.
 ---
---- Errors: no target, or one that has ended; something that is no string; a name that the program does not have, with the
---- nearest.
+--- Errors: no target, or one that has ended; something that is no string; a name that nothing loaded has, with the nearest;
+--- an IFUNC (strcmp in a static program) whose function the program has not chosen yet: ask again at `main`.
 ---
 --- ```lua
 --- assert(sym "calc_add" == sym "calc" + 3 and sym "calc+3" == sym "calc_add")
@@ -210,7 +211,7 @@ function threads() end
 ---@return uint64
 function sym(name) end
 
---- As `sym`, but nil for a name that the program does not have.
+--- As `sym`, but nil for a name that nothing loaded has.
 ---
 --- ```lua
 --- assert(find_sym "calc" == sym "calc" and find_sym "no_such_name" == nil)
@@ -414,3 +415,28 @@ function Session:insns(where, n, options) end
 ---@param options? DisasmOptions
 ---@return string
 function Session:disasm(where, n, options) end
+--- As the global `modules`, for this session.
+---
+--- ```lua
+--- assert(process.session:modules()[1].base == modules()[1].base)
+--- ```
+---@return Module[]
+function Session:modules() end
+
+--- As the global `where`, for this session.
+---
+--- ```lua
+--- assert(process.session:where(sym "calc") == "calc")
+--- ```
+---@param addr int
+---@return string
+function Session:where(addr) end
+
+--- As the global `find_syms`, for this session.
+---
+--- ```lua
+--- assert(#process.session:find_syms "calc_add" == 1)
+--- ```
+---@param glob string
+---@return Symbol[]
+function Session:find_syms(glob) end

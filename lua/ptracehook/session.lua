@@ -77,7 +77,7 @@ local function run(self, options)
 	return (run_ms(self, limit and limit < LONG and math.ceil(limit * 1000) or nil))
 end
 
-local policy_known = { errors = true, exitkill = true, follow = true, cpu = true }
+local policy_known = { errors = true, exitkill = true, follow = true, cpu = true, debug_root = true }
 local cpu_words = { auto = -1, off = -2 } -- PH_CPU_AUTO, PH_CPU_OFF
 
 local function check_cpu(value)
@@ -102,6 +102,9 @@ local function policy(self, settings)
 	local cpu = check_cpu(settings.cpu)
 	if exitkill ~= nil or follow ~= nil or cpu ~= nil then
 		set_policy(self, exitkill, follow, cpu)
+	end
+	if settings.debug_root ~= nil then
+		core.debug_root(check.string("policy: debug_root", settings.debug_root))
 	end
 	if settings.errors ~= nil then
 		core.report_errors(settings.errors == "report")
@@ -161,6 +164,14 @@ local function sym(self, name)
 	return (address_of(self, "sym", check.string("sym: name", name)))
 end
 
+local function find_syms(self, glob)
+	return (core.find_syms(self, check.string("find_syms: glob", glob)))
+end
+
+local function where(self, addr)
+	return (core.where(self, check.address("where: address", addr)))
+end
+
 local function hexdump(self, addr, n)
 	return (self.mem.hexdump(addr, n))
 end
@@ -196,7 +207,8 @@ end
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
 	bp = of("breakpoint", "add"), bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill,
-	threads = threads, sym = sym, find_sym = find_sym, hexdump = hexdump, stats = methods.stats,
+	threads = threads, sym = sym, find_sym = find_sym, find_syms = find_syms, where = where, modules = core.modules,
+	hexdump = hexdump, stats = methods.stats,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,
 }

@@ -240,7 +240,7 @@ describe("the annotations", function()
 			assert.truthy(declared.on.text:find(('`"%s"`'):format(event), 1, true), event)
 			n = n + 1
 		end
-		assert.equal(7, n)
+		assert.equal(9, n)
 	end)
 
 	it("have the fields of reasons, signals, errors, mappings and stats", function()
@@ -255,6 +255,7 @@ describe("the annotations", function()
 		local rows = {
 			{ "Signal", seen }, { "Reason", stop }, { "Error", err }, { "Mapping", mem.maps()[1] }, { "Stats", s:stats() },
 			{ "Insn", insns("main", 1)[1] },
+			{ "Module", modules()[1] }, { "Symbol", find_syms("main")[1] },
 			{ "Reason", s:run() }, { "Reason", spawn({ "sh", "-c", "kill $$" }):run() },
 		}
 		for _, row in ipairs(rows) do

@@ -9,12 +9,17 @@
 
 #include "engine/site.h"
 
-/* Breakpoints are borrowed and never looked into here: any address serves. */
-static struct ph_breakpoint *fake(unsigned int id)
-{
-	static char place[64];
+/* Breakpoints and tripwires are borrowed and never looked into here: any address serves. */
+static char place[64];
 
-	return (struct ph_breakpoint *)(void *)&place[id];
+static struct ph_site_owner breakpoint(unsigned int id)
+{
+	return (struct ph_site_owner){ .breakpoint = (struct ph_breakpoint *)(void *)&place[id], .id = id };
+}
+
+static struct ph_site_owner tripwire(unsigned int n)
+{
+	return (struct ph_site_owner){ .tripwire = (struct ph_tripwire *)(void *)&place[n] };
 }
 
 static const char *owners(const struct ph_site *site)
@@ -24,7 +29,7 @@ static const char *owners(const struct ph_site *site)
 
 	text[0] = '\0';
 	for (size_t i = 0; i < site->n_owners; i++) {
-		assert_ptr_equal(site->owners[i].breakpoint, fake(site->owners[i].id));
+		assert_ptr_equal(site->owners[i].breakpoint, breakpoint(site->owners[i].id).breakpoint);
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u", i ? " " : "", site->owners[i].id);
 	}
 	return text;
@@ -35,7 +40,7 @@ static struct ph_site *with(const unsigned int *ids, size_t n)
 	struct ph_site *site = ph_site_new(0x401000, 0x55);
 
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(ph_site_owner_add(site, fake(ids[i]), ids[i]), 0);
+		assert_int_equal(ph_site_owner_add(site, breakpoint(ids[i])), 0);
 	return site;
 }
 
@@ -93,7 +98,7 @@ static void owners_leave_in_any_order(void **state)
 		struct ph_site *site = with(ids, 4);
 
 		for (int k = 0; k < 4; k++) {
-			ph_site_owner_remove(site, fake(rows[i].leaves[k]));
+			ph_site_owner_remove(site, breakpoint(rows[i].leaves[k]));
 			assert_string_equal(owners(site), rows[i].left[k]);
 		}
 		ph_site_free(site);
@@ -106,10 +111,30 @@ static void many_owners_fit(void **state)
 
 	(void)state;
 	for (unsigned int id = 50; id-- > 0;)
-		assert_int_equal(ph_site_owner_add(site, fake(id), id), 0);
+		assert_int_equal(ph_site_owner_add(site, breakpoint(id)), 0);
 	assert_int_equal(site->n_owners, 50);
 	for (unsigned int i = 0; i < 50; i++)
 		assert_int_equal(site->owners[i].id, i);
+	ph_site_free(site);
+}
+
+/* Of an engine's own tripwire and a breakpoint at one address, each leaves alone. */
+static void tripwires_come_before_breakpoints(void **state)
+{
+	struct ph_site *site = with((const unsigned int[]){ 1, 2 }, 2);
+
+	(void)state;
+	assert_int_equal(ph_site_owner_add(site, tripwire(1)), 0);
+	assert_int_equal(ph_site_owner_add(site, tripwire(2)), 0);
+	assert_int_equal(site->n_owners, 4);
+	assert_ptr_equal(site->owners[0].tripwire, tripwire(1).tripwire);
+	assert_ptr_equal(site->owners[1].tripwire, tripwire(2).tripwire);
+	ph_site_owner_remove(site, breakpoint(1));
+	ph_site_owner_remove(site, tripwire(2));
+	assert_int_equal(site->n_owners, 2);
+	assert_ptr_equal(site->owners[0].tripwire, tripwire(1).tripwire);
+	ph_site_owner_remove(site, tripwire(1));
+	assert_string_equal(owners(site), "2");
 	ph_site_free(site);
 }
 
@@ -120,6 +145,7 @@ int main(void)
 		cmocka_unit_test(owners_stand_in_the_order_of_their_ids),
 		cmocka_unit_test(owners_leave_in_any_order),
 		cmocka_unit_test(many_owners_fit),
+		cmocka_unit_test(tripwires_come_before_breakpoints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
