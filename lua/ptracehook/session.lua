@@ -168,7 +168,7 @@ local function find_syms(self, glob)
 	return (core.find_syms(self, check.string("find_syms: glob", glob)))
 end
 
-local function where(self, addr)
+local function name_of(self, addr)
 	return (core.where(self, check.address("where: address", addr)))
 end
 
@@ -207,7 +207,7 @@ end
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
 	bp = of("breakpoint", "add"), bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill,
-	threads = threads, sym = sym, find_sym = find_sym, find_syms = find_syms, where = where, modules = core.modules,
+	threads = threads, sym = sym, find_sym = find_sym, find_syms = find_syms, where = name_of, modules = core.modules,
 	hexdump = hexdump, stats = methods.stats,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,

@@ -2,7 +2,7 @@
 # Where scripts and libraries are looked for; scripts that are programs themselves; the installed tree.
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/common.bash"
-limit=60
+limit=180
 
 says() { printf 'print [[%s]]\n' "$1"; }
 
