@@ -522,6 +522,8 @@ static void stop(void)
 static void tstp(void)
 {
 	handle(SIGCONT, on_count, 0);
+	/* SIGTSTP is dropped in an orphaned process group (setpgid(2)): one whose parent is in another group is none. */
+	setpgid(0, 0);
 	stop_by(SIGTSTP);
 }
 

@@ -121,7 +121,8 @@ static void a_blocked_trap_outlives_attaching_and_detaching(void **state)
 		add_at(session, "work_middle", count_hit, &hits);
 		do
 			assert_int_equal(ph_session_run(session, 1, &reason, NULL), 0);
-		while (hits == 0);
+		while (hits == 0 && reason.kind == PH_REASON_TIMEOUT);
+		assert_int_equal(reason.kind, PH_REASON_TIMEOUT);
 		assert_int_equal(ph_session_detach(session, false, NULL), 0);
 		ph_session_unref(session);
 	}
