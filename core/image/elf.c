@@ -319,6 +319,9 @@ void ph_elf_free(struct ph_elf *elf)
 {
 	if (!elf)
 		return;
+	/* It reads elf->file and the debug file's. */
+	if (elf->dwarf)
+		elf->dwarf_free(elf->dwarf);
 	ph_elf_free(elf->debug);
 	ph_elf_free(elf->mini);
 	free(elf->plt);

@@ -73,6 +73,8 @@ struct ph_elf {
 	struct ph_symbol_names *names;
 	struct ph_symbol_spans *spans;
 	struct ph_plt *plt;
+	struct ph_dwarf *dwarf;			/* dwarf.c's, NULL until needed */
+	void (*dwarf_free)(struct ph_dwarf *dwarf);
 };
 
 /* Fails with -ENOEXEC on a file that no x86_64 process could have loaded. */

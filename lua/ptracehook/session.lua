@@ -227,6 +227,35 @@ for name, fn in pairs(shared) do
 	end
 end
 
+-- Of the thread whose event is being handled, or of another one: the global is not the session's.
+function M.globals.backtrace(thread)
+	return (backtrace.read(nil, thread))
+end
+
+function M.globals.bt(thread)
+	backtrace.print(nil, thread)
+end
+
+function M.globals.line(addr)
+	return core.line(nil, addr)
+end
+
+function methods.backtrace(self, thread)
+	return (backtrace.read(core.self(self, "backtrace"), thread))
+end
+
+function methods.bt(self, thread)
+	backtrace.print(core.self(self, "bt"), thread)
+end
+
+function methods.line(self, addr)
+	return core.line(core.self(self, "line"), addr)
+end
+
+function classes.Thread.methods.backtrace(self)
+	return (backtrace.read(self))
+end
+
 function methods.policy(self, settings)
 	policy(core.self(self, "policy"), settings)
 end

@@ -1,0 +1,25 @@
+/*
+ * source - places by line of source in a process, and the line that an address belongs to.
+ *
+ * Modules are asked in the dynamic linker's order (modules.h). A line of a header, or of a template, may have code in
+ * several of them: all of it is meant.
+ */
+#ifndef PH_ENGINE_SOURCE_H
+#define PH_ENGINE_SOURCE_H
+
+#include "engine/process.h"
+#include "image/lines.h"
+#include "image/place.h"
+
+/*
+ * Every address that a place of kind PH_PLACE_LINE means, those of one module ascending; the caller frees *ret.
+ * -ENOENT: no such module, no such file in it, or no code for the line; err says so, with the nearest spelling.
+ * *ret_is_known: some module has the file, so that none which is loaded later is waited for.
+ */
+int ph_source_find(struct ph_process *process, const struct ph_place *place, ph_addr **ret, size_t *ret_n,
+		   bool *ret_is_known, struct ph_err *err);
+
+/* -ENOENT: no debug information says which. */
+int ph_source_at(struct ph_process *process, ph_addr addr, struct ph_line *ret);
+
+#endif

@@ -1,0 +1,237 @@
+#include "image/lines.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image/dwarf.h"
+#include "image/source.h"
+
+#define ROWS_MAX (1u << 20)	/* of one line */
+
+/* A line is asked for by its number or, when it has no code, by the nearest behind it. */
+struct search {
+	struct ph_elf *elf;
+	const char *file;
+	unsigned line;
+	bool has_file;
+	unsigned best;		/* the nearest line from `line` on that has code; 0: none yet */
+	ph_addr *found;		/* owned; where rows of best begin */
+	size_t n, room;
+};
+
+static int add(struct search *search, ph_addr vaddr)
+{
+	if (search->n == ROWS_MAX)
+		return 0;
+	if (search->n == search->room) {
+		size_t room = search->room ? search->room * 2 : 16;
+		void *found = reallocarray(search->found, room, sizeof(*search->found));
+
+		if (!found)
+			return -ENOMEM;
+		search->found = found;
+		search->room = room;
+	}
+	search->found[search->n++] = vaddr;
+	return 0;
+}
+
+static int take_row(struct search *search, Dwarf_Line *row)
+{
+	bool is_statement = false, is_end = true;
+	Dwarf_Addr vaddr;
+	int line;
+
+	if (dwarf_lineno(row, &line) != 0 || line <= 0 || (unsigned)line < search->line ||
+	    (search->best && (unsigned)line > search->best) || dwarf_linebeginstatement(row, &is_statement) != 0 ||
+	    !is_statement || dwarf_lineendsequence(row, &is_end) != 0 || is_end || dwarf_lineaddr(row, &vaddr) != 0 ||
+	    !ph_elf_segment_find(search->elf, vaddr))
+		return 0;
+	if ((unsigned)line != search->best) {
+		search->best = (unsigned)line;
+		search->n = 0;
+	}
+	return add(search, vaddr);
+}
+
+static bool unit_has_file(Dwarf_Die *unit, const char *file)
+{
+	Dwarf_Files *files;
+	size_t n;
+
+	if (dwarf_getsrcfiles(unit, &files, &n) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (ph_source_is(dwarf_filesrc(files, i, NULL, NULL), file))
+			return true;
+	return false;
+}
+
+static int search_unit(struct search *search, Dwarf_Die *unit)
+{
+	const char *last = NULL;
+	bool matches = false;
+	Dwarf_Lines *rows;
+	size_t n;
+	int r = 0;
+
+	if (!unit_has_file(unit, search->file) || dwarf_getsrclines(unit, &rows, &n) != 0)
+		return 0;
+	search->has_file = true;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		Dwarf_Line *row = dwarf_onesrcline(rows, i);
+		const char *source = row ? dwarf_linesrc(row, NULL, NULL) : NULL;
+
+		/* The same name is the same pointer, mostly. */
+		if (source != last)
+			matches = ph_source_is(source, search->file);
+		last = source;
+		if (matches)
+			r = take_row(search, row);
+	}
+	return r;
+}
+
+/* ---- One place in each function, inlined copy and block */
+
+static bool has_variables(Dwarf_Die *block)
+{
+	Dwarf_Die child;
+
+	if (dwarf_child(block, &child) != 0)
+		return false;
+	do {
+		if (dwarf_tag(&child) == DW_TAG_variable)
+			return true;
+	} while (dwarf_siblingof(&child, &child) == 0);
+	return false;
+}
+
+struct location {
+	ph_addr vaddr;
+	Dwarf_Off scope;	/* of the innermost scope; 0: none */
+	bool begins_other;	/* begins a function that is written below the line that was asked for */
+};
+
+static struct location locate(const struct search *search, ph_addr vaddr)
+{
+	struct location location = { .vaddr = vaddr };
+	Dwarf_Die scopes[PH_DWARF_DEPTH_MAX];
+	size_t n = ph_dwarf_scopes_at(search->elf, vaddr, scopes);
+	uint64_t declared;
+	ph_addr entry;
+
+	/* Blocks of nothing but statements are no places of their own. */
+	while (n > 1 && dwarf_tag(&scopes[n - 1]) == DW_TAG_lexical_block && !has_variables(&scopes[n - 1]))
+		n--;
+	if (n < 2)
+		return location;
+	location.scope = dwarf_dieoffset(&scopes[n - 1]);
+	location.begins_other = search->best != search->line && ph_dwarf_entry(&scopes[n - 1], &entry) &&
+				entry == vaddr && ph_dwarf_udata(&scopes[n - 1], DW_AT_decl_line, &declared) &&
+				declared > search->line;
+	return location;
+}
+
+static int by_scope(const void *a, const void *b)
+{
+	const struct location *one = a, *two = b;
+
+	if (one->scope != two->scope)
+		return one->scope < two->scope ? -1 : 1;
+	return one->vaddr < two->vaddr ? -1 : one->vaddr > two->vaddr;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const ph_addr *one = a, *two = b;
+
+	return *one < *two ? -1 : *one > *two;
+}
+
+static int winnow(struct search *search)
+{
+	struct location *locations = calloc(search->n ? search->n : 1, sizeof(*locations));
+	size_t kept = 0;
+
+	if (!locations)
+		return -ENOMEM;
+	for (size_t i = 0; i < search->n; i++)
+		locations[i] = locate(search, search->found[i]);
+	qsort(locations, search->n, sizeof(*locations), by_scope);
+	for (size_t i = 0; i < search->n; i++) {
+		bool is_same = i && (locations[i].scope ? locations[i].scope == locations[i - 1].scope :
+							  locations[i].vaddr == locations[i - 1].vaddr);
+
+		if (!is_same && !locations[i].begins_other)
+			search->found[kept++] = locations[i].vaddr;
+	}
+	free(locations);
+	qsort(search->found, kept, sizeof(*search->found), by_address);
+	search->n = kept;
+	return 0;
+}
+
+int ph_lines_find(struct ph_elf *elf, const char *file, unsigned line, ph_addr **ret, size_t *ret_n)
+{
+	struct search search = { .elf = elf, .file = file, .line = line };
+	struct ph_dwarf *dwarf = ph_dwarf_get(elf);
+	Dwarf_CU *cursor = NULL;
+	Dwarf_Die unit;
+	int r = dwarf ? 0 : -ENOMEM;
+
+	while (r >= 0 && ph_dwarf_next_unit(dwarf, &cursor, &unit))
+		r = search_unit(&search, &unit);
+	if (r >= 0)
+		r = winnow(&search);
+	if (r >= 0 && search.n == 0)
+		r = search.has_file ? -ENODATA : -ENOENT;
+	if (r < 0) {
+		free(search.found);
+		return r;
+	}
+	*ret = search.found;
+	*ret_n = search.n;
+	return 0;
+}
+
+int ph_lines_at(struct ph_elf *elf, ph_addr vaddr, struct ph_line *ret)
+{
+	Dwarf_Line *row;
+	Dwarf_Die unit;
+	bool is_end;
+	int line;
+
+	if (!ph_dwarf_unit_at(elf, vaddr, &unit))
+		return -ENOENT;
+	row = dwarf_getsrc_die(&unit, vaddr);
+	if (!row || dwarf_lineendsequence(row, &is_end) != 0 || is_end || dwarf_lineno(row, &line) != 0 || line <= 0 ||
+	    !ph_source_name(&unit, dwarf_linesrc(row, NULL, NULL), ret->file, sizeof(ret->file)))
+		return -ENOENT;
+	ret->line = (unsigned)line;
+	return 0;
+}
+
+void ph_lines_nearest(struct ph_elf *elf, struct ph_spell *spell)
+{
+	struct ph_dwarf *dwarf = ph_dwarf_get(elf);
+	Dwarf_CU *cursor = NULL;
+	Dwarf_Die unit;
+
+	while (dwarf && ph_dwarf_next_unit(dwarf, &cursor, &unit)) {
+		Dwarf_Files *files;
+		size_t n;
+
+		if (dwarf_getsrcfiles(&unit, &files, &n) != 0)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			const char *source = dwarf_filesrc(files, i, NULL, NULL);
+			const char *slash = source ? strrchr(source, '/') : NULL;
+
+			if (source)
+				ph_spell_offer(spell, slash ? slash + 1 : source);
+		}
+	}
+}
