@@ -135,6 +135,7 @@ void ph_bind_open_peek(lua_State *L);
 void ph_bind_open_disasm(lua_State *L);
 void ph_bind_open_module(lua_State *L);
 void ph_bind_open_backtrace(lua_State *L);
+void ph_bind_open_types(lua_State *L);
 void ph_bind_open_core(lua_State *L);
 
 void ph_bind_push_session(lua_State *L, struct ph_session *session);

@@ -214,6 +214,30 @@ int ph_lines_at(struct ph_elf *elf, ph_addr vaddr, struct ph_line *ret)
 	return 0;
 }
 
+bool ph_lines_next(struct ph_elf *elf, ph_addr vaddr, ph_addr *ret)
+{
+	Dwarf_Lines *rows;
+	Dwarf_Die unit;
+	size_t n, low = 0, high;
+	Dwarf_Addr at;
+
+	if (!ph_dwarf_unit_at(elf, vaddr, &unit) || dwarf_getsrclines(&unit, &rows, &n) != 0)
+		return false;
+	high = n;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (dwarf_lineaddr(dwarf_onesrcline(rows, middle), &at) == 0 && at <= vaddr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == n || dwarf_lineaddr(dwarf_onesrcline(rows, low), &at) != 0)
+		return false;
+	*ret = at;
+	return true;
+}
+
 void ph_lines_nearest(struct ph_elf *elf, struct ph_spell *spell)
 {
 	struct ph_dwarf *dwarf = ph_dwarf_get(elf);

@@ -7,6 +7,7 @@
 #ifndef PH_IMAGE_LINES_H
 #define PH_IMAGE_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/spell.h"
@@ -14,8 +15,9 @@
 
 /*
  * Where a line's code begins, ascending: in every function, inlined copy and block of its own that has code of it, the
- * first of its statements. A line without code means the next one that has some, as in GDB, unless that is where another
- * function begins. The caller frees *ret. -ENOENT: no such file; -ENODATA: no code for it there, or after; -ENOMEM.
+ * first of its statements. A line without code means the next one that has some, as in GDB, unless that is where
+ * another function begins. The caller frees *ret. -ENOENT: no such file; -ENODATA: no code for it there, or after;
+ * -ENOMEM.
  */
 int ph_lines_find(struct ph_elf *elf, const char *file, unsigned line, ph_addr **ret, size_t *ret_n);
 
@@ -26,6 +28,9 @@ struct ph_line {
 
 /* -ENOENT: nobody wrote it, or no debug information says who did. */
 int ph_lines_at(struct ph_elf *elf, ph_addr vaddr, struct ph_line *ret);
+
+/* Where the next row of the line table behind vaddr's begins: behind a function's entry, where its prologue ends. */
+bool ph_lines_next(struct ph_elf *elf, ph_addr vaddr, ph_addr *ret);
 
 /* Offers the name of every file, without its folders. */
 void ph_lines_nearest(struct ph_elf *elf, struct ph_spell *spell);

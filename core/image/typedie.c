@@ -577,6 +577,8 @@ static int add(struct builder *builder, Dwarf_Die *of, size_t *ret_index)
 	else
 		name_of(&die, alias, name);
 	r = add_type(builder->types, begin(builder, &die), name, &index);
+	if (r >= 0)
+		builder->types->types[index].self = ref;
 	if (r < 0 || (r = remember(builder, index, ref)) < 0)
 		return r;
 	builder->depth++;

@@ -5,7 +5,7 @@
 #define PH_IMAGE_TYPEDIE_H
 
 #include "image/dwarf.h"
-#include "image/types.h"
+#include "image/type.h"
 
 /* The type at die (NULL: void) as the next of the list, with all that it is made of. -EINVAL: malformed; -ENOMEM. */
 int ph_typedie_add(struct ph_dwarf *dwarf, struct ph_types *types, Dwarf_Die *die, size_t *ret_index);

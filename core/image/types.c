@@ -12,20 +12,6 @@
 #define DECLARATORS_MAX 16	/* "*" and "[4]" behind a name */
 #define SCOPES_MAX	16	/* of "a::b::c" */
 
-void ph_types_fini(struct ph_types *types)
-{
-	for (size_t i = 0; i < types->n; i++)
-		free(types->types[i].name);
-	for (size_t i = 0; i < types->n_members; i++)
-		free(types->members[i].name);
-	for (size_t i = 0; i < types->n_enumerators; i++)
-		free(types->enumerators[i].name);
-	free(types->types);
-	free(types->members);
-	free(types->enumerators);
-	*types = (struct ph_types){ 0 };
-}
-
 /* ---- Text: a keyword, a name, declarators */
 
 enum keyword { KEYWORD_NONE, KEYWORD_STRUCT, KEYWORD_UNION, KEYWORD_ENUM, KEYWORD_CLASS };

@@ -24,26 +24,37 @@ local function pass(ok, result)
 	core.raise(result)
 end
 
--- The candidate nearest to a misspelt name, or nil.
+-- Letters to insert, drop, replace, or swap with their neighbour.
+local function distance(a, b)
+	local before, last
+	local row = {}
+	for j = 0, #b do row[j] = j end
+	for i = 1, #a do
+		before, last, row = last, row, { [0] = i }
+		for j = 1, #b do
+			local cost = a:byte(i) == b:byte(j) and 0 or 1
+			row[j] = math.min(last[j] + 1, row[j - 1] + 1, last[j - 1] + cost)
+			if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+				row[j] = math.min(row[j], before[j - 2] + 1)
+			end
+		end
+	end
+	return row[#b]
+end
+
+-- The candidate nearest to a misspelt name, the first in the alphabet of equals, or nil.
 local function nearest(name, candidates)
 	local best, best_distance
 	for candidate in pairs(candidates) do
-		local row = {}
-		for j = 0, #candidate do row[j] = j end
-		for i = 1, #name do
-			local diagonal = row[0]
-			row[0] = i
-			for j = 1, #candidate do
-				local cost = name:byte(i) == candidate:byte(j) and 0 or 1
-				diagonal, row[j] = row[j], math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
-			end
-		end
-		if not best or row[#candidate] < best_distance then
-			best, best_distance = candidate, row[#candidate]
+		local d = distance(name, candidate)
+		if not best or d < best_distance or d == best_distance and candidate < best then
+			best, best_distance = candidate, d
 		end
 	end
 	return best and best_distance <= math.max(1, #name / 3) and best or nil
 end
+
+M.nearest = nearest
 
 local function named_list(known)
 	local names = {}

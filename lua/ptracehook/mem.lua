@@ -183,6 +183,8 @@ function M.new(target)
 	mem.find = function(...) return search(mem, find_in, false, ...) end
 	mem.find_all = function(...) return search(mem, find_in, true, ...) end
 	mem.hexdump = function(...) return hexdump(mem, ...) end
+	-- Loaded by scripts that use it.
+	mem.as = function(ctype, addr) return (require("ptracehook.typed").as(target, ctype, addr)) end
 	return mem
 end
 

@@ -18,6 +18,17 @@ local format = string.format
 
 local u64_t, i64_t, i32_t = typeof "uint64_t", typeof "int64_t", typeof "int32_t"
 
+-- A pointer of the target's with its type (typed.lua): to every other function it is its address. Fields of what it
+-- leads to are its own to scripts, so that its real ones have names which no program uses.
+ffi.cdef [[
+typedef struct {
+	uint64_t ptracehook_address, ptracehook_ref;
+	uint32_t ptracehook_serial, ptracehook_stars;
+	int32_t ptracehook_pid;
+} ptracehook_pointer;
+]]
+local pointer_t = typeof "ptracehook_pointer"
+
 local u32_p, f32_p, f64_p = typeof "const uint32_t *", typeof "const float *", typeof "const double *"
 
 local TWO53, TWO63, TWO64 = 2 ^ 53, 2 ^ 63, 2 ^ 64
@@ -82,6 +93,8 @@ local function whole(x, what, noun, level)
 			return cast(u64_t, x), cast(i64_t, x) < 0
 		elseif is_pointer(x) then
 			return cast(u64_t, x), false
+		elseif istype(pointer_t, x) then
+			return x.ptracehook_address, false
 		end
 		local n = tonumber(x) -- enums and the small integer types
 		if not n then
@@ -216,10 +229,13 @@ function M.plain(x)
 		return cast(u64_t, x)
 	elseif istype(i64_t, x) then
 		return cast(i64_t, x)
+	elseif istype(pointer_t, x) then
+		return x.ptracehook_address
 	end
 	return tonumber(x)
 end
 
+M.pointer_t = pointer_t
 M.is_ctype = is_ctype
 M.is_wide = is_value
 M.is_pointer = is_pointer

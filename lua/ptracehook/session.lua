@@ -1,6 +1,7 @@
 -- session - what a Session can do, and the same as globals that act on the current one.
 
 local core = require "ptracehook.core"
+local breakpoint = require "ptracehook.breakpoint"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
 
@@ -227,33 +228,30 @@ for name, fn in pairs(shared) do
 	end
 end
 
--- Of the thread whose event is being handled, or of another one: the global is not the session's.
-function M.globals.backtrace(thread)
-	return (backtrace.read(nil, thread))
+-- Of the thread whose event is being handled, which the global functions mean, or of a session's: a library's function,
+-- loaded when a script first asks.
+local function later(library, fn)
+	return function(...)
+		return require(library)[fn](...)
+	end
 end
 
-function M.globals.bt(thread)
-	backtrace.print(nil, thread)
-end
+local asked = {
+	backtrace = later("ptracehook.backtrace", "read"), bt = later("ptracehook.backtrace", "print"), line = core.line,
+	args = later("ptracehook.typed", "args"), locals = later("ptracehook.typed", "locals"),
+}
 
-function M.globals.line(addr)
-	return core.line(nil, addr)
-end
-
-function methods.backtrace(self, thread)
-	return (backtrace.read(core.self(self, "backtrace"), thread))
-end
-
-function methods.bt(self, thread)
-	backtrace.print(core.self(self, "bt"), thread)
-end
-
-function methods.line(self, addr)
-	return core.line(core.self(self, "line"), addr)
+for name, fn in pairs(asked) do
+	M.globals[name] = function(...)
+		return fn(nil, ...)
+	end
+	methods[name] = function(self, ...)
+		return fn(core.self(self, name), ...)
+	end
 end
 
 function classes.Thread.methods.backtrace(self)
-	return (backtrace.read(self))
+	return (asked.backtrace(self))
 end
 
 function methods.policy(self, settings)
