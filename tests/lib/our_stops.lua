@@ -1,0 +1,65 @@
+-- our_stops - the same as gdb_stops.py, for ptracehook: breakpoints on N random instructions out of the program and its
+-- libraries; those that are hit go to the files "hit" and "ours".
+--
+-- ptracehook our_stops.lua N SEED ENTRY PROGRAM ARG...   ENTRY: the program's own address of its entry, in hex
+
+local wanted, seed, entry = tonumber(arg[1]), tonumber(arg[2]), arg[3]
+local command = { aslr = false, stdin = { file = "input" }, stdout = "null", stderr = "null" }
+for i = 4, #arg do
+	command[#command + 1] = arg[i]
+end
+local s = spawn(command)
+s:bp("+" .. entry, function(_, b)
+	b:remove()
+	return STOP
+end)
+s:run()
+
+-- Instructions of a module, by objdump: a random choice of them.
+math.randomseed(seed)
+local function choose(entries, path, share)
+	local found = {}
+	local bias = 0ULL
+	local dump = io.popen(("objdump -d --no-show-raw-insn '%s' | grep -E '^ +[0-9a-f]+:' | cut -d: -f1"):format(path))
+	for line in dump:lines() do
+		found[#found + 1] = tonumber(line, 16)
+	end
+	dump:close()
+	if #found == 0 then
+		return
+	end
+	-- The file's own addresses begin where its first segment does.
+	local low = io.popen(("readelf -lW '%s'"):format(path))
+	for line in low:lines() do
+		local offset, vaddr = line:match "^%s+LOAD%s+(0x%x+)%s+(0x%x+)"
+		if offset and tonumber(offset) == 0 then
+			bias = entries[path] - tonumber(vaddr)
+		end
+	end
+	low:close()
+	for _ = 1, share do
+		local at = bias + found[math.random(#found)]
+		s:bp(at, function(thread)
+			local names = { hex(at) }
+			for i, frame in ipairs(backtrace(thread)) do
+				names[#names + 1] = frame.signal and "<signal>" or frame.symbol or "??"
+				if i == 200 then break end
+			end
+			io.open("hit", "a"):write(hex(at), "\n")
+			io.open("ours", "a"):write(table.concat(names, "\t"), "\n")
+			return REMOVE
+		end)
+	end
+end
+
+local entries, n = {}, 0
+for _, entry in ipairs(s.mem.maps()) do
+	if entry.path:find "^/" and entry.offset == 0 and not entries[entry.path] then
+		entries[entry.path] = entry.start
+		n = n + 1
+	end
+end
+for path in pairs(entries) do
+	choose(entries, path, math.floor(wanted / n))
+end
+s:run()
