@@ -59,6 +59,7 @@ static void push_frame(lua_State *L, const struct ph_frame *frame)
 	set_flag(L, "main", frame->is_main);
 	set_flag(L, "inlined", frame->is_inlined);
 	set_flag(L, "signal", frame->is_signal);
+	set_flag(L, "jumped", frame->is_tail);
 }
 
 /* core.backtrace(target, thread | nil) -> list */

@@ -1,14 +1,20 @@
 #include "engine/backtrace.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/breakpoint.h"
 #include "engine/modules.h"
+#include "image/cxx.h"
 #include "image/functions.h"
+#include "image/place.h"
 #include "image/symbols.h"
+#include "image/tailcall.h"
 
-#define OP "backtrace"
+#define OP	 "backtrace"
+#define NAME_LEN 1024
 
 /* ---- The thread as unwinding sees it */
 
@@ -54,6 +60,7 @@ struct code {
 	struct ph_elf *elf;		/* borrowed; NULL: none */
 	ph_addr vaddr;			/* where it stands, the file's own */
 	struct ph_symbol symbol;	/* name NULL: none */
+	bool is_stub;			/* symbol is what a stub of the PLT calls */
 };
 
 static struct code code_at(struct ph_process *process, ph_addr place)
@@ -64,7 +71,8 @@ static struct code code_at(struct ph_process *process, ph_addr place)
 		return code;
 	code.elf = ph_modules_elf(process, code.module);
 	code.vaddr = place - code.module->bias;
-	if (code.elf && ph_symbols_at(code.elf, code.vaddr, &code.symbol) < 0)
+	code.is_stub = code.elf && ph_symbols_stub_at(code.elf, code.vaddr, &code.symbol) >= 0;
+	if (code.elf && !code.is_stub && ph_symbols_at(code.elf, code.vaddr, &code.symbol) < 0)
 		code.symbol.name = NULL;
 	return code;
 }
@@ -93,16 +101,22 @@ static int copy(const char *text, char **ret)
 /* Debug information names functions as their source does. Assembly in one, and its outlined parts, have symbols. */
 static int name_frame(struct ph_frame *frame, const struct code *code, const struct ph_function *function)
 {
-	const char *name = function ? function->name : NULL;
+	const char *name = function ? function->name : NULL, *linkage = function ? function->linkage : NULL;
+	char text[NAME_LEN];
 	ph_addr start = function ? function->entry : 0;
 	ph_addr vaddr = code->module ? frame->address - code->module->bias : frame->address;
 
 	if (code->symbol.name && (!name || (!function->is_inlined && (code->symbol.vaddr > start || vaddr < start)))) {
-		name = code->symbol.name;
+		name = linkage = code->symbol.name;
 		start = code->symbol.vaddr;
 	}
 	frame->offset = vaddr - (name ? start : 0);
-	return copy(name, &frame->symbol);
+	snprintf(text, sizeof(text), "%s", name ? name : "");
+	if (linkage && !ph_cxx_demangle(linkage, true, text, sizeof(text)))
+		snprintf(text, sizeof(text), "%s", linkage);
+	if (code->is_stub && name == code->symbol.name)
+		strncat(text, "@plt", sizeof(text) - strlen(text) - 1);
+	return copy(text, &frame->symbol);
 }
 
 static int fill_frame(struct ph_frame *frame, const struct code *code, const struct ph_function *function)
@@ -121,15 +135,46 @@ static int fill_frame(struct ph_frame *frame, const struct code *code, const str
 	return r;
 }
 
+/*
+ * Before the first instruction of an inlined call the thread is still in the caller, as it would be before a call that is
+ * one; unless a breakpoint on a line of what is called has brought it there. How many functions it has yet to enter.
+ */
+static size_t count_not_entered(const struct ph_function *functions, size_t n)
+{
+	size_t i = 0;
+
+	while (i + 1 < n && functions[i].is_inlined && functions[i].begins)
+		i++;
+	return i;
+}
+
+static bool is_stopped_by_line(const struct ph_thread *thread, ph_addr address)
+{
+	const struct ph_site *site = ph_space_site_find(thread->process->space, address);
+	struct ph_place place;
+
+	for (size_t i = 0; site && i < site->n_owners; i++) {
+		const struct ph_breakpoint *breakpoint = site->owners[i].breakpoint;
+
+		if (breakpoint && breakpoint->where && ph_place_parse(breakpoint->where, &place, NULL) >= 0 &&
+		    place.kind == PH_PLACE_LINE)
+			return true;
+	}
+	return false;
+}
+
 /* The frame, behind those of what is inlined in it. */
-static int add_frames(struct ph_backtrace *backtrace, const struct code *code, ph_addr address, bool is_signal)
+static int add_frames(struct ph_backtrace *backtrace, const struct ph_thread *thread, const struct code *code,
+		      ph_addr address, bool is_signal, bool is_tail)
 {
 	struct ph_function *functions = calloc(PH_FUNCTIONS_MAX, sizeof(*functions));
-	size_t n;
+	size_t n, first = 0;
 	int r = functions ? 0 : -ENOMEM;
 
 	n = functions && code->elf ? ph_functions_at(code->elf, code->vaddr, functions) : 0;
-	for (size_t i = 0; r >= 0 && (i < n || i == 0); i++) {
+	if (backtrace->n == 0 && !is_stopped_by_line(thread, address))
+		first = count_not_entered(functions, n);
+	for (size_t i = first; r >= 0 && (i < n || i == first); i++) {
 		struct ph_frame *frame = add_frame(backtrace);
 
 		if (!frame) {
@@ -139,9 +184,45 @@ static int add_frames(struct ph_backtrace *backtrace, const struct code *code, p
 		frame->address = address;
 		frame->is_inlined = i < n && functions[i].is_inlined;
 		frame->is_signal = is_signal;
+		frame->is_tail = is_tail;
 		r = fill_frame(frame, code, i < n ? &functions[i] : NULL);
 	}
 	free(functions);
+	return r;
+}
+
+/* Where the function that code is in is entered, the file's own address; 0: nobody knows. */
+static ph_addr entry_of(const struct code *code)
+{
+	struct ph_function *functions = calloc(PH_FUNCTIONS_MAX, sizeof(*functions));
+	size_t n = functions && code->elf ? ph_functions_at(code->elf, code->vaddr, functions) : 0;
+	ph_addr entry = n ? functions[n - 1].entry : code->symbol.name && !code->is_stub ? code->symbol.vaddr : 0;
+
+	free(functions);
+	return entry;
+}
+
+/* Those that jumped, one into the other, until the function that code is in ran. */
+static int add_jumped(struct ph_backtrace *backtrace, struct ph_thread *thread, const struct code *code,
+		      const struct ph_unwind_frame *caller)
+{
+	struct code calling = code_at(thread->process, ph_unwind_place(caller));
+	ph_addr entry, jumps[PH_TAILCALLS_MAX];
+	size_t n = 0;
+	int r = 0;
+
+	if (!calling.elf || !code->elf || caller->is_exact)
+		return 0;
+	entry = entry_of(code);
+	if (entry)
+		n = ph_tailcalls_find(code->elf, entry, calling.elf,
+				      caller->regs[PH_UNWIND_RIP] - calling.module->bias, jumps);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		ph_addr address = jumps[i] + code->module->bias;
+		struct code jumped = code_at(thread->process, address - 1);
+
+		r = add_frames(backtrace, thread, &jumped, address, false, true);
+	}
 	return r;
 }
 
@@ -178,7 +259,9 @@ int ph_backtrace_read(struct ph_thread *thread, size_t max, struct ph_backtrace 
 		struct ph_unwind_step step = { .is_signal = false };
 
 		more = unwind(&code, &frame, &memory, &step) >= 0 && leads_up(&frame, &step);
-		r = add_frames(&backtrace, &code, frame.regs[PH_UNWIND_RIP], step.is_signal);
+		r = add_frames(&backtrace, thread, &code, frame.regs[PH_UNWIND_RIP], step.is_signal, false);
+		if (more && r >= 0 && !step.is_signal)
+			r = add_jumped(&backtrace, thread, &code, &step.caller);
 		frame = step.caller;
 	}
 	if (r < 0) {

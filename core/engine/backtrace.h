@@ -2,8 +2,8 @@
  * backtrace - who called whom, of a stopped thread.
  *
  * From the thread's registers up its stack, by what each module's file says of its code (image/unwind.h), with the
- * names that debug information or the symbol tables have. A function that was inlined into another is a frame of its
- * own, as in GDB; it has its caller's address. The walk ends where a function has no caller, where nobody knows it, and
+ * names that debug information or the symbol tables have. As in GDB, a function that was inlined into another is a frame
+ * of its own, which has its caller's address, and so is one that ended in a jump into another. The walk ends where a function has no caller, where nobody knows it, and
  * where the stack goes backwards, which only a smashed one does.
  */
 #ifndef PH_ENGINE_BACKTRACE_H
@@ -25,6 +25,7 @@ struct ph_frame {
 	bool is_main;		/* in the program itself */
 	bool is_inlined;	/* into the next frame */
 	bool is_signal;		/* a signal interrupted the next frame */
+	bool is_tail;		/* left by a jump into the frame before it: nothing of it is on the stack */
 };
 
 struct ph_backtrace {

@@ -8,6 +8,7 @@
 
 #include "base/spell.h"
 #include "engine/modules.h"
+#include "engine/source.h"
 #include "image/cxx.h"
 #include "image/place.h"
 #include "image/symbols.h"
@@ -242,6 +243,23 @@ static int resolve_symbol(struct ph_process *process, const char *text, const st
 	return no_symbol(process, text, place, process->modules->list[0], err);
 }
 
+static int resolve_line(struct ph_process *process, const struct ph_place *place, struct places *ret, bool *ret_final,
+			struct ph_err *err)
+{
+	bool is_known = false;
+	ph_addr *addrs;
+	int r = ph_source_find(process, place, &addrs, &ret->n, &is_known, err);
+
+	*ret_final = is_known || !process->modules->list[0]->elf->can_load;
+	if (r < 0)
+		return r;
+	ret->list = calloc(ret->n, sizeof(*ret->list));
+	for (size_t i = 0; ret->list && i < ret->n; i++)
+		ret->list[i].addr = addrs[i];
+	free(addrs);
+	return ret->list ? 0 : -ENOMEM;
+}
+
 static int resolve(struct ph_process *process, const char *text, const struct ph_place *place, struct places *ret,
 		   bool *ret_final, struct ph_err *err)
 {
@@ -263,8 +281,7 @@ static int resolve(struct ph_process *process, const char *text, const struct ph
 	case PH_PLACE_LINE:
 		break;
 	}
-	return ph_err_say(err, -EINVAL, "find line", "'%s': lines of source are not in this version; a symbol, an "
-			  "address or \"+0x1139\" is", text);
+	return resolve_line(process, place, ret, ret_final, err);
 }
 
 int ph_resolve(struct ph_process *process, const char *text, struct ph_resolved **ret, size_t *ret_n, bool *ret_final,

@@ -77,7 +77,7 @@ int ph_source_find(struct ph_process *process, const struct ph_place *place, ph_
 {
 	struct search search = { .place = place };
 	struct ph_module *module;
-	int r = ph_modules_list(process, err);
+	int r = ph_modules_main(process, err) ? ph_modules_list(process, err) : err && err->code ? err->code : -ESRCH;
 
 	if (r < 0)
 		return r;

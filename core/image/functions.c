@@ -45,7 +45,7 @@ size_t ph_functions_at(struct ph_elf *elf, ph_addr vaddr, struct ph_function ret
 		is_whole = tag == DW_TAG_subprogram;
 		*function = (struct ph_function){
 			.name = ph_dwarf_name(&scopes[i]), .linkage = linkage_of(&scopes[i]), .is_inlined = !is_whole,
-			.line = line,
+			.begins = vaddr && dwarf_haspc(&scopes[i], vaddr - 1) == 0, .line = line,
 		};
 		if (!ph_dwarf_entry(&scopes[i], &function->entry))
 			function->entry = vaddr;

@@ -16,6 +16,7 @@ struct ph_function {
 	const char *linkage;	/* as the linker has it, mangled; NULL: the same */
 	ph_addr entry;		/* the file's own address */
 	bool is_inlined;	/* into the next one */
+	bool begins;		/* at vaddr, which is the first instruction of this copy of it, or of a part of it */
 	struct ph_line line;	/* what vaddr is in of it: in all but the first, the call. line 0: not known */
 };
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/callsite.h"
+
 #define DEPTH_MAX 4	/* of callers asked in turn */
 
 static int read_memory(void *user, ph_addr addr, void *buf, size_t len)
@@ -59,45 +61,13 @@ static int read_frame_base(void *user, ph_addr *ret)
 
 /* ---- What a register had when the function was entered: the caller says what it put there */
 
-static bool is_call_site(int tag)
-{
-	return tag == DW_TAG_call_site || tag == DW_TAG_GNU_call_site;
-}
-
-static bool returns_to(Dwarf_Die *site, ph_addr vaddr)
-{
-	Dwarf_Attribute attr;
-	Dwarf_Addr addr;
-
-	if (!dwarf_attr(site, DW_AT_call_return_pc, &attr) && !dwarf_attr(site, DW_AT_low_pc, &attr))
-		return false;
-	return dwarf_formaddr(&attr, &addr) == 0 && addr == vaddr;
-}
-
-static bool find_site(struct ph_scope *caller, ph_addr return_to, Dwarf_Die *ret)
-{
-	for (size_t i = caller->n; i-- > caller->whole;) {
-		Dwarf_Die child;
-
-		if (dwarf_child(&caller->dies[i], &child) != 0)
-			continue;
-		do {
-			if (is_call_site(dwarf_tag(&child)) && returns_to(&child, return_to)) {
-				*ret = child;
-				return true;
-			}
-		} while (dwarf_siblingof(&child, &child) == 0);
-	}
-	return false;
-}
-
 /* Does the site call this scope's function? One that ends in a jump to it looks like its caller, and is not. */
 static bool calls(Dwarf_Die *site, Dwarf_Die *function)
 {
 	Dwarf_Die origin;
 	const char *called, *name = ph_dwarf_name(function);
 
-	if (!ph_dwarf_ref(site, DW_AT_call_origin, &origin) && !ph_dwarf_ref(site, DW_AT_abstract_origin, &origin))
+	if (!ph_callsite_origin(site, &origin))
 		return false;
 	called = ph_dwarf_name(&origin);
 	return called && name && strcmp(called, name) == 0;
@@ -140,7 +110,8 @@ static int read_entry_value(void *user, const Dwarf_Op *ops, size_t n, uint64_t 
 		return -ENOMEM;
 	r = ph_scope_init(caller, scope->elf, scope->bias, &scope->step.caller, scope->memory);
 	caller->depth = scope->depth + 1;
-	if (r >= 0 && find_site(caller, scope->step.caller.regs[PH_UNWIND_RIP] - scope->bias, &site) &&
+	if (r >= 0 &&
+	    ph_callsite_find(caller->dies, caller->n, scope->step.caller.regs[PH_UNWIND_RIP] - scope->bias, &site) &&
 	    calls(&site, &scope->dies[scope->whole]))
 		r = find_parameter(caller, &site, ops, ret);
 	else

@@ -149,6 +149,8 @@ static const uint8_t sigreturn[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0
 /* A signal's frame once the handler has returned: at rsp struct ucontext, whose uc_mcontext has the registers. */
 #define MCONTEXT_AT 40
 
+#define WORDS_SOUGHT 4	/* on top of the stack, for a return address */
+
 static const uint8_t mcontext_order[] = {
 	PH_UNWIND_R8,  PH_UNWIND_R9,  PH_UNWIND_R10, PH_UNWIND_R11, PH_UNWIND_R12, PH_UNWIND_R13,
 	PH_UNWIND_R14, PH_UNWIND_R15, PH_UNWIND_RDI, PH_UNWIND_RSI, PH_UNWIND_RBP, PH_UNWIND_RBX,
@@ -232,27 +234,36 @@ static bool is_behind_call(const struct guess *guess, ph_addr addr)
 	return false;
 }
 
-static bool is_return_address_on_top(const struct guess *guess)
+/* Where a return address is, among the few words on top of the stack of a function that has pushed little; 0: nowhere. */
+static ph_addr find_return_address(const struct guess *guess)
 {
-	ph_addr top;
+	ph_addr rsp = reg(guess, PH_UNWIND_RSP), value;
 
-	return guess->frame->is_exact && read_at(guess, reg(guess, PH_UNWIND_RSP), &top, sizeof(top)) >= 0 &&
-	       is_behind_call(guess, top);
+	for (ph_addr at = rsp; guess->frame->is_exact && at < rsp + 8 * WORDS_SOUGHT; at += 8)
+		if (read_at(guess, at, &value, sizeof(value)) >= 0 && is_behind_call(guess, value))
+			return at;
+	return 0;
 }
 
 /* What a function begins with. */
 struct prologue {
 	size_t push, moved;	/* offsets of push rbp, and of what follows mov rbp, rsp; moved 0: it is another kind */
+	size_t room, behind;	/* bytes that sub rsp takes, and the offset of what follows it; behind 0: it has none */
 };
 
 static struct prologue read_prologue(const uint8_t *code, size_t len)
 {
 	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
 	static const uint8_t moves[][3] = { { 0x48, 0x89, 0xe5 }, { 0x48, 0x8b, 0xec } };
+	static const uint8_t sub_rsp[] = { 0x48, 0x83, 0xec };
 	struct prologue prologue = { 0 };
 
 	if (len >= sizeof(endbr64) && memcmp(code, endbr64, sizeof(endbr64)) == 0)
 		prologue.push = sizeof(endbr64);
+	if (prologue.push + 4 <= len && memcmp(code + prologue.push, sub_rsp, sizeof(sub_rsp)) == 0) {
+		prologue.room = code[prologue.push + 3];
+		prologue.behind = prologue.push + 4;
+	}
 	if (prologue.push + 4 > len || code[prologue.push] != 0x55)
 		return prologue;
 	for (size_t i = 0; i < 2; i++)
@@ -271,8 +282,10 @@ static int leave_function(const struct guess *guess, ph_addr function, struct ph
 	if (read_at(guess, function, code, sizeof(code)) < 0)
 		return -ENOENT;
 	prologue = read_prologue(code, sizeof(code));
-	if (at == 0 || (prologue.moved && at <= prologue.push))
+	if (at == 0 || ((prologue.moved || prologue.behind) && at <= prologue.push))
 		return leave_at(guess, rsp, 0, ret);
+	if (prologue.behind)
+		return leave_at(guess, rsp + prologue.room, 0, ret);
 	if (prologue.moved && at < prologue.moved)
 		return leave_at(guess, rsp + 8, rsp, ret);
 	if (prologue.moved)
@@ -286,6 +299,7 @@ int ph_unwind_guess(ph_addr function, const struct ph_unwind_frame *frame, const
 	struct guess guess = { frame, memory };
 	ph_addr rip = reg(&guess, PH_UNWIND_RIP), rsp = reg(&guess, PH_UNWIND_RSP);
 	uint8_t code[sizeof(sigreturn)] = { 0 };
+	ph_addr at;
 	int r;
 
 	if (read_at(&guess, rip, code, sizeof(code)) >= 0 && memcmp(code, sigreturn, sizeof(code)) == 0)
@@ -296,7 +310,8 @@ int ph_unwind_guess(ph_addr function, const struct ph_unwind_frame *frame, const
 	if (frame->is_exact && (code[0] == 0xc3 || (code[0] == 0xf3 && code[1] == 0xc3)))
 		return leave_at(&guess, rsp, 0, ret);
 	r = function ? leave_function(&guess, function, ret) : -ENOENT;
-	if (r == -ENOENT && is_return_address_on_top(&guess))
-		return leave_at(&guess, rsp, 0, ret);
-	return r == -ENOENT ? leave_by_rbp(&guess, ret) : r;
+	if (r != -ENOENT)
+		return r;
+	at = find_return_address(&guess);
+	return at ? leave_at(&guess, at, 0, ret) : leave_by_rbp(&guess, ret);
 }

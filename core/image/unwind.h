@@ -60,7 +60,8 @@ int ph_unwind_by_cfi(struct ph_elf *elf, ph_addr bias, const struct ph_unwind_fr
  *	unreadable code		a call through a bad pointer: the return address is on top of the stack
  *	push rbp; mov rbp, rsp	at the function's entry: behind it by rbp, in it by rsp
  *	ret			the return address is on top
- *	otherwise		what is on top, when it stands behind a call; by rbp, when that leads up the stack
+ *	sub rsp, N		above what it takes
+ *	otherwise		near the top, what stands behind a call; by rbp, when that leads up the stack
  */
 int ph_unwind_guess(ph_addr function, const struct ph_unwind_frame *frame, const struct ph_unwind_memory *memory,
 		    struct ph_unwind_step *ret);

@@ -21,7 +21,7 @@ end
 local function show(index, frame)
 	local source = frame.file and (" at %s:%d"):format(frame.file, frame.line) or ""
 	return ("#%-3d %s %s%s%s"):format(index, number.hex(frame.address), place_of(frame), source,
-		frame.inlined and " (inlined)" or "")
+		frame.inlined and " (inlined)" or frame.jumped and " (jumped)" or "")
 end
 
 -- target: a Session, a Thread, or nil for what the globals mean; thread: the Thread that is asked about, or nil.

@@ -1,7 +1,9 @@
 # gdb_stops - for GDB: runs a program up to each of the addresses in the file "hit", once, and writes to "theirs" one
 # line for each stop: the address, a tab, the names of the functions from the innermost frame on, with tabs between.
 #
-# gdb -batch -x gdb_stops.py --args PROGRAM ARG...      PROGRAM's input is "input", its output is dropped
+# STOPS_ARGS=ARGS gdb -batch -x gdb_stops.py PROGRAM     ARGS as a shell has them; the program reads the file "input"
+import os
+
 import gdb
 
 FRAMES = 200
@@ -26,7 +28,8 @@ def is_alive():
     return gdb.selected_inferior().pid != 0
 
 
-gdb.execute("starti <input >/dev/null 2>&1", to_string=True)
+gdb.execute("set args %s <input >/dev/null 2>&1" % os.environ["STOPS_ARGS"])
+gdb.execute("starti", to_string=True)
 entry = [line.split()[-1] for line in gdb.execute("info files", to_string=True).splitlines() if "Entry point" in line][0]
 gdb.execute("tbreak *" + entry, to_string=True)
 gdb.execute("continue", to_string=True)

@@ -37,8 +37,8 @@ local function choose(entries, path, share)
 		end
 	end
 	low:close()
-	for _ = 1, share do
-		local at = bias + found[math.random(#found)]
+	for _ = 1, math.min(share, #found) do
+		local at = bias + table.remove(found, math.random(#found))
 		s:bp(at, function(thread)
 			local names = { hex(at) }
 			for i, frame in ipairs(backtrace(thread)) do
