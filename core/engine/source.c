@@ -61,8 +61,7 @@ static int not_found(struct ph_process *process, const struct search *search, st
 	if (!search->has_module)
 		return ph_err_say(err, -ENOENT, OP, "no module '%s' is loaded", place->module);
 	if (search->has_file)
-		return ph_err_say(err, -ENOENT, OP, "%s has no code at line %u, nor behind it up to the next function",
-				  place->name, place->line);
+		return ph_err_say(err, -ENOENT, OP, "%s has no code at line %u, nor behind it", place->name, place->line);
 	ph_spell_init(&spell, strrchr(place->name, '/') ? strrchr(place->name, '/') + 1 : place->name);
 	for (size_t i = 0; (module = ph_modules_get(process, i)); i++)
 		if (module->elf && is_asked(process, module, place->module))

@@ -112,7 +112,6 @@ static bool has_variables(Dwarf_Die *block)
 struct location {
 	ph_addr vaddr;
 	Dwarf_Off scope;	/* of the innermost scope; 0: none */
-	bool begins_other;	/* begins a function that is written below the line that was asked for */
 };
 
 static struct location locate(const struct search *search, ph_addr vaddr)
@@ -120,18 +119,12 @@ static struct location locate(const struct search *search, ph_addr vaddr)
 	struct location location = { .vaddr = vaddr };
 	Dwarf_Die scopes[PH_DWARF_DEPTH_MAX];
 	size_t n = ph_dwarf_scopes_at(search->elf, vaddr, scopes);
-	uint64_t declared;
-	ph_addr entry;
 
 	/* Blocks of nothing but statements are no places of their own. */
 	while (n > 1 && dwarf_tag(&scopes[n - 1]) == DW_TAG_lexical_block && !has_variables(&scopes[n - 1]))
 		n--;
-	if (n < 2)
-		return location;
-	location.scope = dwarf_dieoffset(&scopes[n - 1]);
-	location.begins_other = search->best != search->line && ph_dwarf_entry(&scopes[n - 1], &entry) &&
-				entry == vaddr && ph_dwarf_udata(&scopes[n - 1], DW_AT_decl_line, &declared) &&
-				declared > search->line;
+	if (n > 1)
+		location.scope = dwarf_dieoffset(&scopes[n - 1]);
 	return location;
 }
 
@@ -165,7 +158,7 @@ static int winnow(struct search *search)
 		bool is_same = i && (locations[i].scope ? locations[i].scope == locations[i - 1].scope :
 							  locations[i].vaddr == locations[i - 1].vaddr);
 
-		if (!is_same && !locations[i].begins_other)
+		if (!is_same)
 			search->found[kept++] = locations[i].vaddr;
 	}
 	free(locations);

@@ -15,9 +15,8 @@
 
 /*
  * Where a line's code begins, ascending: in every function, inlined copy and block of its own that has code of it, the
- * first of its statements. A line without code means the next one that has some, as in GDB, unless that is where
- * another function begins. The caller frees *ret. -ENOENT: no such file; -ENODATA: no code for it there, or after;
- * -ENOMEM.
+ * first of its statements. A line without code means the next one that has some, as in GDB, in whatever function that
+ * is. The caller frees *ret. -ENOENT: no such file; -ENODATA: no code for it there, or after; -ENOMEM.
  */
 int ph_lines_find(struct ph_elf *elf, const char *file, unsigned line, ph_addr **ret, size_t *ret_n);
 

@@ -224,6 +224,15 @@ int ph_typedie_add_pointer(struct ph_types *types, size_t element, size_t *ret_i
 	return add_type(types, type, name, ret_index);
 }
 
+/* "int[2][3]": the outer count before those of the elements. */
+static void name_array(const struct ph_type *element, uint64_t count, char buf[TYPE_NAME_MAX])
+{
+	size_t len = element->kind == PH_TYPE_ARRAY ? strcspn(element->name, "[") : strlen(element->name);
+
+	snprintf(buf, TYPE_NAME_MAX, "%.*s[%llu]%s", (int)(len < 200 ? len : 200), element->name,
+		 (unsigned long long)count, element->name + len);
+}
+
 int ph_typedie_add_array(struct ph_types *types, size_t element, uint64_t count, size_t *ret_index)
 {
 	struct ph_type type = { .kind = PH_TYPE_ARRAY, .element = element, .count = count };
@@ -231,7 +240,7 @@ int ph_typedie_add_array(struct ph_types *types, size_t element, uint64_t count,
 
 	if (__builtin_mul_overflow(types->types[element].size, count, &type.size))
 		return -EINVAL;
-	snprintf(name, sizeof(name), "%.200s[%llu]", types->types[element].name, (unsigned long long)count);
+	name_array(&types->types[element], count, name);
 	return add_type(types, type, name, ret_index);
 }
 
@@ -587,8 +596,7 @@ static int add(struct builder *builder, Dwarf_Die *of, size_t *ret_index)
 	if (r >= 0 && builder->types->types[index].kind == PH_TYPE_ARRAY) {
 		struct ph_type *type = &builder->types->types[index];
 
-		snprintf(name, sizeof(name), "%.200s[%llu]", builder->types->types[type->element].name,
-			 (unsigned long long)type->count);
+		name_array(&builder->types->types[type->element], type->count, name);
 		free(type->name);
 		type->name = strdup(name);
 		r = type->name ? 0 : -ENOMEM;

@@ -1,27 +1,17 @@
 # gdb_stops - for GDB: runs a program up to each of the addresses in the file "hit", once, and writes to "theirs" one
-# line for each stop: the address, a tab, the names of the functions from the innermost frame on, with tabs between.
+# line for each stop: the address and the functions (gdb_names.py), with tabs between.
 #
 # STOPS_ARGS=ARGS gdb -batch -x gdb_stops.py PROGRAM     ARGS as a shell has them; the program reads the file "input"
 import os
+import sys
 
 import gdb
 
-FRAMES = 200
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import gdb_names  # noqa: E402
 
-for setting in ("pagination off", "width 0", "confirm off", "debuginfod enabled off", "backtrace past-main on",
-                "backtrace past-entry on", "disable-randomization on", "print inferior-events off"):
-    gdb.execute("set " + setting)
-
-
-def names():
-    frame, found = gdb.newest_frame(), []
-    while frame is not None and len(found) < FRAMES:
-        found.append("<signal>" if frame.type() == gdb.SIGTRAMP_FRAME else frame.name() or "??")
-        try:
-            frame = frame.older()
-        except gdb.error:
-            break
-    return found
+gdb_names.setup()
+gdb.execute("set disable-randomization on")
 
 
 def is_alive():
@@ -41,4 +31,4 @@ with open("theirs", "w") as out:
         gdb.execute("continue", to_string=True)
         if is_alive():
             pc = gdb.newest_frame().pc()
-            out.write("\t".join([hex(pc)] + names()) + "\n")
+            out.write("\t".join([hex(pc)] + gdb_names.names()) + "\n")

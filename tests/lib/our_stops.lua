@@ -1,11 +1,12 @@
 -- our_stops - the same as gdb_stops.py, for ptracehook: breakpoints on N random instructions out of the program and its
--- libraries; those that are hit go to the files "hit" and "ours".
+-- libraries; the first MOST that are hit go to the files "hit" and "ours".
 --
--- ptracehook our_stops.lua N SEED ENTRY PROGRAM ARG...   ENTRY: the program's own address of its entry, in hex
+-- ptracehook our_stops.lua N SEED MOST ENTRY PROGRAM ARG...   ENTRY: the program's own address of its entry, in hex
 
-local wanted, seed, entry = tonumber(arg[1]), tonumber(arg[2]), arg[3]
+local names = dofile(arg[0]:match "^(.*/)" .. "our_names.lua")
+local wanted, seed, most, entry = tonumber(arg[1]), tonumber(arg[2]), tonumber(arg[3]), arg[4]
 local command = { aslr = false, stdin = { file = "input" }, stdout = "null", stderr = "null" }
-for i = 4, #arg do
+for i = 5, #arg do
 	command[#command + 1] = arg[i]
 end
 local s = spawn(command)
@@ -40,13 +41,10 @@ local function choose(entries, path, share)
 	for _ = 1, math.min(share, #found) do
 		local at = bias + table.remove(found, math.random(#found))
 		s:bp(at, function(thread)
-			local names = { hex(at) }
-			for i, frame in ipairs(backtrace(thread)) do
-				names[#names + 1] = frame.signal and "<signal>" or frame.symbol or "??"
-				if i == 200 then break end
-			end
+			most = most - 1
+			if most < 0 then return REMOVE end
 			io.open("hit", "a"):write(hex(at), "\n")
-			io.open("ours", "a"):write(table.concat(names, "\t"), "\n")
+			io.open("ours", "a"):write(hex(at), "\t", names(thread), "\n")
 			return REMOVE
 		end)
 	end

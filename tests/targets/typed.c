@@ -2,6 +2,7 @@
  * typed: structures of every kind, filled with known values, and functions with parameters and variables of them.
  * Output: "typed 0xADDRESS" of the_task, then "done SUM"; exit 0.
  * Labels: typed_here(task, count, ratio), in which locals are set; typed_many(12 parameters); typed_value(by value).
+ * Variants: typed_slow (-O0), typed_fast (-O2, DWARF 4).
  */
 #include <stdint.h>
 
