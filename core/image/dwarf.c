@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "image/debugfile.h"
+#include "image/section.h"
 
 #define RANGES_MAX     (1u << 22)	/* of all units */
 #define CONTAINERS_MAX 16		/* namespaces and classes in each other */
@@ -27,6 +28,21 @@ static void dwarf_free(struct ph_dwarf *dwarf)
 	free(dwarf);
 }
 
+/* libdw reads on to a text's end wherever it begins, so that the last has to have one. */
+static bool texts_end(Elf *file)
+{
+	static const char *const sections[] = { ".debug_str", ".debug_line_str" };
+
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		Elf_Scn *section = ph_section_find(file, sections[i]);
+		const Elf_Data *data = section ? elf_rawdata(section, NULL) : NULL;
+
+		if (data && data->d_size && (!data->d_buf || ((const char *)data->d_buf)[data->d_size - 1] != '\0'))
+			return false;
+	}
+	return true;
+}
+
 /* ---- The supplementary file, which .gnu_debugaltlink names */
 
 static bool open_supplement_at(struct ph_dwarf *dwarf, const char *path, const void *build_id, size_t len)
@@ -42,6 +58,10 @@ static bool open_supplement_at(struct ph_dwarf *dwarf, const char *path, const v
 	file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
 	if (file && dwelf_elf_gnu_build_id(file, &has) == (ssize_t)len && memcmp(has, build_id, len) == 0)
 		dwarf->supplement = dwarf_begin_elf(file, DWARF_C_READ, NULL);
+	if (dwarf->supplement && !texts_end(file)) {
+		dwarf_end(dwarf->supplement);
+		dwarf->supplement = NULL;
+	}
 	if (!dwarf->supplement) {
 		elf_end(file);
 		close(fd);
@@ -81,6 +101,12 @@ static Dwarf *open_file(struct ph_elf *elf, bool *ret_has_units)
 {
 	Dwarf *debug = dwarf_begin_elf(elf->file, DWARF_C_READ, NULL);
 	Dwarf_CU *unit = NULL;
+
+	if (debug && !texts_end(elf->file)) {
+		ph_elf_warn(elf, "debug information of %s not used: it is cut off", elf->path);
+		dwarf_end(debug);
+		debug = NULL;
+	}
 
 	*ret_has_units = debug && dwarf_get_units(debug, NULL, &unit, NULL, NULL, NULL, NULL) == 0;
 	return debug;
@@ -191,11 +217,35 @@ bool ph_dwarf_ref(Dwarf_Die *die, unsigned name, Dwarf_Die *ret)
 	return dwarf_attr_integrate(die, name, &attr) && dwarf_formref_die(&attr, ret);
 }
 
+/* libdw sees to it that other texts end; one in the DIE itself is to end before its section does. */
+static bool ends_within(Elf *file, const char *text)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(file, section))) {
+		const Elf_Data *data = elf_rawdata(section, NULL);
+		const char *start = data ? data->d_buf : NULL;
+
+		if (start && text >= start && text < start + data->d_size)
+			return memchr(text, '\0', (size_t)(start + data->d_size - text));
+	}
+	return false;
+}
+
+const char *ph_dwarf_string(Dwarf_Attribute *attr)
+{
+	const char *text = dwarf_formstring(attr);
+
+	if (text && attr->form == DW_FORM_string && !ends_within(dwarf_getelf(dwarf_cu_getdwarf(attr->cu)), text))
+		return NULL;
+	return text;
+}
+
 const char *ph_dwarf_name(Dwarf_Die *die)
 {
 	Dwarf_Attribute attr;
 
-	return dwarf_attr_integrate(die, DW_AT_name, &attr) ? dwarf_formstring(&attr) : NULL;
+	return dwarf_attr_integrate(die, DW_AT_name, &attr) ? ph_dwarf_string(&attr) : NULL;
 }
 
 bool ph_dwarf_entry(Dwarf_Die *die, ph_addr *ret)
@@ -217,6 +267,19 @@ bool ph_dwarf_entry(Dwarf_Die *die, ph_addr *ret)
 
 /* ---- By address */
 
+static int go_on(Dwarf_Attribute *attr, void *user)
+{
+	(void)attr;
+	(void)user;
+	return DWARF_CB_OK;
+}
+
+/* libdw uses the attributes of a unit without a look at where they end; this looks. */
+static bool is_whole(Dwarf_Die *unit)
+{
+	return dwarf_getattrs(unit, go_on, NULL, 0) == 1;
+}
+
 bool ph_dwarf_next_unit(struct ph_dwarf *dwarf, Dwarf_CU **cursor, Dwarf_Die *ret)
 {
 	uint8_t type;
@@ -224,7 +287,7 @@ bool ph_dwarf_next_unit(struct ph_dwarf *dwarf, Dwarf_CU **cursor, Dwarf_Die *re
 	if (!dwarf->debug)
 		return false;
 	while (dwarf_get_units(dwarf->debug, *cursor, cursor, NULL, &type, ret, NULL) == 0)
-		if (type == DW_UT_compile || type == DW_UT_partial || type == DW_UT_skeleton)
+		if ((type == DW_UT_compile || type == DW_UT_partial || type == DW_UT_skeleton) && is_whole(ret))
 			return true;
 	return false;
 }

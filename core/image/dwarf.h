@@ -64,7 +64,10 @@ bool ph_dwarf_flag(Dwarf_Die *die, unsigned name);
 /* The DIE that an attribute refers to. */
 bool ph_dwarf_ref(Dwarf_Die *die, unsigned name, Dwarf_Die *ret);
 
-/* The DIE's name, or NULL; borrowed from the file. */
+/* An attribute's text, which ends within the file, or NULL; borrowed from the file. */
+const char *ph_dwarf_string(Dwarf_Attribute *attr);
+
+/* The DIE's name, or NULL; likewise. */
 const char *ph_dwarf_name(Dwarf_Die *die);
 
 #endif

@@ -10,7 +10,7 @@ static const char *linkage_of(Dwarf_Die *die)
 	if (!dwarf_attr_integrate(die, DW_AT_linkage_name, &attr) &&
 	    !dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attr))
 		return NULL;
-	return dwarf_formstring(&attr);
+	return ph_dwarf_string(&attr);
 }
 
 /* Where an inlined function was called. */

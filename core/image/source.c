@@ -1,8 +1,9 @@
 #include "image/source.h"
 
-#include <dwarf.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "image/dwarf.h"
 
 bool ph_source_is(const char *path, const char *wanted)
 {
@@ -17,7 +18,7 @@ static const char *string_of(Dwarf_Die *unit, unsigned name)
 {
 	Dwarf_Attribute attr;
 
-	return dwarf_attr(unit, name, &attr) ? dwarf_formstring(&attr) : NULL;
+	return dwarf_attr(unit, name, &attr) ? ph_dwarf_string(&attr) : NULL;
 }
 
 /* What libdw gives begins with the compiler's folder, though DWARF does not say so. */

@@ -22,7 +22,7 @@ static const char *linkage_of(Dwarf_Die *die)
 	Dwarf_Attribute attr;
 
 	if (dwarf_attr_integrate(die, DW_AT_linkage_name, &attr))
-		return dwarf_formstring(&attr);
+		return ph_dwarf_string(&attr);
 	return ph_dwarf_name(die);
 }
 

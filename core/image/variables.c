@@ -174,7 +174,7 @@ static int place_constant(const struct reading *reading, Dwarf_Attribute *attr, 
 	} else if (dwarf_formsdata(attr, &value) == 0) {
 		piece->value = (uint64_t)value;
 	} else {
-		text = dwarf_formstring(attr);
+		text = ph_dwarf_string(attr);
 		if (!text)
 			return 0;
 		*piece = (struct ph_piece){ .kind = PH_PIECE_BYTES, .bytes = text, .n_bytes = strlen(text) + 1 };
