@@ -84,7 +84,8 @@ static const char *keyword_of(Dwarf_Die *die)
 {
 	Dwarf_Die unit;
 	int language = dwarf_diecu(die, &unit, NULL, NULL) ? dwarf_srclang(&unit) : -1;
-	bool is_c = language == DW_LANG_C89 || language == DW_LANG_C || language == DW_LANG_C99 ||
+	/* What units share does not say whose it is. */
+	bool is_c = language < 0 || language == DW_LANG_C89 || language == DW_LANG_C || language == DW_LANG_C99 ||
 		    language == DW_LANG_C11;
 
 	switch (is_c ? dwarf_tag(die) : 0) {

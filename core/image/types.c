@@ -106,12 +106,11 @@ static int parse(const char *text, struct wanted *ret)
 	len = name_length(text);
 	if (!copy_name(text, len, name, sizeof(name)) || *parse_declarators(text + len, &wanted))
 		return -EINVAL;
+	skip = strncmp(name, "const ", 6) == 0 ? 6 : strncmp(name, "volatile ", 9) == 0 ? 9 : 0;
 	for (enum keyword k = KEYWORD_STRUCT; k <= KEYWORD_CLASS; k++)
-		if (strncmp(name, keywords[k], strlen(keywords[k])) == 0)
+		if (strncmp(name + skip, keywords[k], strlen(keywords[k])) == 0)
 			wanted.keyword = k;
-	skip = strlen(keywords[wanted.keyword]);
-	if (!wanted.keyword && strncmp(name, "const ", 6) == 0)
-		skip = 6;
+	skip += strlen(keywords[wanted.keyword]);
 	memcpy(wanted.name, name + skip, strlen(name + skip) + 1);
 	*ret = wanted;
 	return 0;
@@ -364,6 +363,9 @@ bool ph_types_nearest(struct ph_elf *elf, const char *text, char *buf, size_t le
 		return false;
 	ph_spell_init(&nearest.spell, wanted.name);
 	while (dwarf_get_units(dwarf->debug, cursor, &cursor, NULL, NULL, &unit, NULL) == 0)
+		offer_unit(&nearest, &unit);
+	cursor = NULL;
+	while (dwarf->supplement && dwarf_get_units(dwarf->supplement, cursor, &cursor, NULL, NULL, &unit, NULL) == 0)
 		offer_unit(&nearest, &unit);
 	best = ph_spell_result(&nearest.spell);
 	if (!best)

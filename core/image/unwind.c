@@ -56,6 +56,13 @@ static int find_cfa(Dwarf_Frame *rules, const struct ph_expression_world *world,
 	return r;
 }
 
+/*
+ * What a function has to leave as it is (System V ABI for AMD64, figure 3.4). Call frame information does not speak of
+ * those that it does not touch; libdw takes them for lost once they were restored.
+ */
+static const uint32_t kept_by_callees = 1u << PH_UNWIND_RBX | 1u << PH_UNWIND_RBP | 1u << PH_UNWIND_R12 |
+					1u << PH_UNWIND_R13 | 1u << PH_UNWIND_R14 | 1u << PH_UNWIND_R15;
+
 /* Register n of the caller; -ENODATA: nobody knows it any more. */
 static int recover(Dwarf_Frame *rules, unsigned n, const struct ph_expression_world *world, uint64_t *ret)
 {
@@ -68,7 +75,7 @@ static int recover(Dwarf_Frame *rules, unsigned n, const struct ph_expression_wo
 	if (dwarf_frame_register(rules, (int)n, memory, &ops, &n_ops) != 0)
 		return -EINVAL;
 	if (n_ops == 0)
-		return ops == memory ? -ENODATA : world->reg(world->user, n, ret);
+		return ops == memory && !(kept_by_callees & 1u << n) ? -ENODATA : world->reg(world->user, n, ret);
 	r = ph_expression_locate(world, NULL, ops, n_ops, &location);
 	if (r < 0)
 		return r;
