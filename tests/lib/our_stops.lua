@@ -51,9 +51,9 @@ local function choose(entries, path, share)
 end
 
 local entries, n = {}, 0
-for _, entry in ipairs(s.mem.maps()) do
-	if entry.path:find "^/" and entry.offset == 0 and not entries[entry.path] then
-		entries[entry.path] = entry.start
+for _, map in ipairs(s.mem.maps()) do
+	if map.path:find "^/" and map.offset == 0 and not entries[map.path] then
+		entries[map.path] = map.start
 		n = n + 1
 	end
 end

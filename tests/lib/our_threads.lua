@@ -1,5 +1,5 @@
--- our_threads - ptracehook our_threads.lua PID: the functions of every thread (our_names.lua), "TID\tFUNCTION\tFUNCTION..." a
--- line, to the file "ours"; the process, stopped before, stays so.
+-- our_threads - ptracehook our_threads.lua PID: the functions of every thread (our_names.lua) to the file "ours",
+-- "TID\tFUNCTION\tFUNCTION..." a line; the process, stopped before, stays so.
 local names = dofile(arg[0]:match "^(.*/)" .. "our_names.lua")
 local s = attach(tonumber(arg[1]))
 local out = io.open("ours", "w")
