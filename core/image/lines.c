@@ -146,9 +146,12 @@ static int by_address(const void *a, const void *b)
 
 static int winnow(struct search *search)
 {
-	struct location *locations = calloc(search->n ? search->n : 1, sizeof(*locations));
+	struct location *locations;
 	size_t kept = 0;
 
+	if (!search->n)
+		return 0;
+	locations = calloc(search->n, sizeof(*locations));
 	if (!locations)
 		return -ENOMEM;
 	for (size_t i = 0; i < search->n; i++)

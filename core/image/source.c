@@ -28,7 +28,7 @@ static const char *below(const char *path, const char *folder)
 
 	while (len && folder[len - 1] == '/')
 		len--;
-	return len && strncmp(path, folder, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+	return len && strncmp(path, folder, len) == 0 && path[len] == '/' && path[len + 1] ? path + len + 1 : NULL;
 }
 
 bool ph_source_name(Dwarf_Die *unit, const char *path, char *buf, size_t len)
