@@ -15,6 +15,18 @@ struct search {
 	bool has_module, has_file;
 };
 
+/* "util.c" of one library has nothing to do with that of another; "vector", "list.h" and "list.hpp" are the same. */
+static bool is_header(const char *name)
+{
+	static const char *const suffixes[] = { ".h", ".hh", ".hpp", ".hxx", ".inc", ".inl", ".ipp", ".tcc" };
+	const char *slash = strrchr(name, '/'), *dot = strrchr(slash ? slash : name, '.');
+
+	for (size_t i = 0; dot && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if (strcmp(dot, suffixes[i]) == 0)
+			return true;
+	return !dot;
+}
+
 static int search_module(struct search *search, struct ph_process *process, struct ph_module *module)
 {
 	struct ph_elf *elf = ph_modules_elf(process, module);
@@ -80,9 +92,12 @@ int ph_source_find(struct ph_process *process, const struct ph_place *place, ph_
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; r >= 0 && (module = ph_modules_get(process, i)); i++)
+	for (size_t i = 0; r >= 0 && (module = ph_modules_get(process, i)); i++) {
+		if (search.n && !is_header(place->name))
+			break;
 		if (is_asked(process, module, place->module))
 			r = search_module(&search, process, module);
+	}
 	*ret_is_known = search.has_file;
 	if (r < 0) {
 		free(search.found);

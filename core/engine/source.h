@@ -1,8 +1,8 @@
 /*
  * source - places by line of source in a process, and the line that an address belongs to.
  *
- * Modules are asked in the dynamic linker's order (modules.h). A line of a header, or of a template, may have code in
- * several of them: all of it is meant.
+ * Modules are asked in the dynamic linker's order (modules.h), and the first that has code of the line is meant, as it
+ * is for names; but a header's code may be in several of them, and all of it is meant.
  */
 #ifndef PH_ENGINE_SOURCE_H
 #define PH_ENGINE_SOURCE_H

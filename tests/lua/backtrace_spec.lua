@@ -197,6 +197,38 @@ describe("backtrace", function()
 		assert.truthy(n >= 2)
 	end)
 
+	it("shows threads in copies of instructions as the program's own", function()
+		local s = support.spawn { "busy", "3" }
+		local hits = 0
+		s:bp("tick", function() hits = hits + 1 end)
+		for _ = 1, 5 do
+			assert.equal("timeout", s:run({ timeout = 0.03 }).kind)
+			for _, thread in ipairs(s:threads()) do
+				local list = table.concat(names(thread:backtrace()), " ")
+				assert.truthy(list:find "start_thread" or list:find " main " or list:find "_start$", list)
+				assert.falsy(list:find("??", 1, true), list)
+			end
+		end
+		assert.truthy(hits > 0)
+		s:kill()
+	end)
+
+	it("goes through the vDSO", function()
+		local s = spawn { "/bin/date", stdout = "null" }
+		local list
+		s:bp("vdso!__vdso_clock_gettime+8", function()
+			list = table.concat(names(backtrace()), " ")
+			return KILL
+		end)
+		s:run()
+		assert.truthy(list and list:find "clock_gettime .*__libc_start_call_main", list)
+	end)
+
+	it("goes through stubs", function()
+		local s = support.spawn { "typed" }
+		assert.same({ "printf@plt", "main" }, names_at(s, "printf@plt", 2))
+	end)
+
 	it("refuses what is no thread", function()
 		support.spawn { "layers" }
 		support.raises(function() backtrace(5) end, "backtrace: thread: a Thread expected, got 5")
