@@ -25,6 +25,10 @@
 --- - `"+0x1139"`: the main program's own address, as objdump and Ghidra show it; right for PIE as well
 --- - `"calc+0x1139"`, `"calc!+0x1139"`: the same for the module of that name, for when no symbol has that name; with a `!`
 ---   it is never a symbol
+--- - `"file.c:42"`, `"dir/file.c:42"`, `"libx!file.c:42"`: a line of source, the file by any end of its path. It means the
+---   first instruction of it in every function, inlined copy and block of its own; a line without code means the next one
+---   that has some, as in GDB. Of the modules that have such a file the first counts, but for headers, whose code may be
+---   in several. A line where a function begins means its first instruction, where `regs.arg` and `args()` are right
 ---
 --- A name may mean several places; `bp` takes them all, `sym` the first. Of a name that several modules have, the first
 --- counts: the program's, whatever it is; then the first that is exported, in the order in which the dynamic linker looks
@@ -40,6 +44,7 @@
 --- for _, where in ipairs { "calc", "calc_add-3", address, num(address), hex(address), "calc+0" } do
 ---     assert(bp(where, function() end).address == address)
 --- end
+--- bp("calc.c:13", function() assert(line(regs.rip) == "calc.c") end)
 --- ```
 ---@alias Where string|int
 

@@ -205,8 +205,11 @@ describe("backtrace", function()
 			assert.equal("timeout", s:run({ timeout = 0.03 }).kind)
 			for _, thread in ipairs(s:threads()) do
 				local list = table.concat(names(thread:backtrace()), " ")
-				assert.truthy(list:find "start_thread" or list:find " main " or list:find "_start$", list)
-				assert.falsy(list:find("??", 1, true), list)
+				-- One that is just born stands in the C library's code for that, which has no caller.
+				if not list:find "^__clone3" then
+					assert.truthy(list:find "start_thread" or list:find " main " or list:find "_start$", list)
+					assert.falsy(list:find("??", 1, true), list)
+				end
 			end
 		end
 		assert.truthy(hits > 0)
