@@ -411,6 +411,10 @@ local function mem_of(pid)
 	return core.process_by_pid(pid).mem
 end
 
+local function place_of(p)
+	return core.where(core.process_by_pid(p.ptracehook_pid).session, p.ptracehook_address)
+end
+
 local function target_type(p)
 	return types.behind(p.ptracehook_pid, p.ptracehook_serial, tonumber(p.ptracehook_ref), p.ptracehook_stars)
 end
@@ -518,7 +522,12 @@ function pointer.__tostring(p)
 		return number.hex(p)
 	end
 	local text = ("(%s%s) %s"):format(t.name, t.name:find "%*$" and "*" or " *", number.hex(p))
-	if not t.char or p.ptracehook_address == 0 then
+	if p.ptracehook_address == 0 then
+		return text
+	elseif t.kind == "function" then
+		local named, where = pcall(place_of, p)
+		return named and text .. " <" .. where .. ">" or text
+	elseif not t.char then
 		return text
 	end
 	local known, mem = pcall(mem_of, p.ptracehook_pid)
