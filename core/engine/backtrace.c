@@ -148,7 +148,7 @@ static size_t count_not_entered(const struct ph_function *functions, size_t n)
 	return i;
 }
 
-static bool is_stopped_by_line(const struct ph_thread *thread, ph_addr address)
+bool ph_backtrace_is_at_line(const struct ph_thread *thread, ph_addr address)
 {
 	const struct ph_site *site = ph_space_site_find(thread->process->space, address);
 	struct ph_place place;
@@ -172,7 +172,7 @@ static int add_frames(struct ph_backtrace *backtrace, const struct ph_thread *th
 	int r = functions ? 0 : -ENOMEM;
 
 	n = functions && code->elf ? ph_functions_at(code->elf, code->vaddr, functions) : 0;
-	if (backtrace->n == 0 && !is_stopped_by_line(thread, address))
+	if (backtrace->n == 0 && !ph_backtrace_is_at_line(thread, address))
 		first = count_not_entered(functions, n);
 	for (size_t i = first; r >= 0 && (i < n || i == first); i++) {
 		struct ph_frame *frame = add_frame(backtrace);

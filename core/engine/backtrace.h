@@ -37,6 +37,9 @@ struct ph_backtrace {
 int ph_backtrace_read(struct ph_thread *thread, size_t max, struct ph_backtrace *ret, struct ph_err *err);
 void ph_backtrace_fini(struct ph_backtrace *backtrace);
 
+/* A breakpoint on a line has stopped the thread at address: if an inlined function begins there, it has been entered. */
+bool ph_backtrace_is_at_line(const struct ph_thread *thread, ph_addr address);
+
 /* The first frame of a stopped thread, as unwinding wants it, and memory as the program has it. */
 int ph_backtrace_begin(struct ph_thread *thread, struct ph_unwind_frame *ret, struct ph_err *err);
 struct ph_unwind_memory ph_backtrace_memory(struct ph_thread *thread);

@@ -143,6 +143,7 @@ int ph_typed_variables(struct ph_thread *thread, enum ph_variables_which which, 
 
 	if (r < 0)
 		return r;
+	at.is_before_inlined = !ph_backtrace_is_at_line(thread, frame.regs[PH_UNWIND_RIP]);
 	module = ph_modules_at(thread->process, frame.regs[PH_UNWIND_RIP]);
 	elf = module ? ph_modules_elf(thread->process, module) : NULL;
 	r = elf ? ph_variables_read(elf, module->bias, &at, which, ret) : -ENOENT;

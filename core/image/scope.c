@@ -145,6 +145,17 @@ int ph_scope_init(struct ph_scope *scope, struct ph_elf *elf, ph_addr bias, cons
 	return scope->whole ? 0 : -ENOENT;
 }
 
+void ph_scope_leave_begun(struct ph_scope *scope)
+{
+	while (scope->function != scope->whole && dwarf_haspc(&scope->dies[scope->function], scope->vaddr - 1) == 0) {
+		scope->n = scope->function;
+		do
+			scope->function--;
+		while (dwarf_tag(&scope->dies[scope->function]) != DW_TAG_subprogram &&
+		       dwarf_tag(&scope->dies[scope->function]) != DW_TAG_inlined_subroutine);
+	}
+}
+
 int ph_scope_locate(struct ph_scope *scope, Dwarf_Attribute *attr, struct ph_location *ret)
 {
 	Dwarf_Op *ops;

@@ -28,6 +28,9 @@ struct ph_scope {
 int ph_scope_init(struct ph_scope *scope, struct ph_elf *elf, ph_addr bias, const struct ph_unwind_frame *frame,
 		  const struct ph_unwind_memory *memory);
 
+/* Out of inlined functions, and blocks in them, whose first instruction is the one that the frame stands at. */
+void ph_scope_leave_begun(struct ph_scope *scope);
+
 /* Where what an attribute (DW_AT_location) describes is; as ph_expression_locate. -ENODATA: nowhere, here. */
 int ph_scope_locate(struct ph_scope *scope, Dwarf_Attribute *attr, struct ph_location *ret);
 

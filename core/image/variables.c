@@ -33,6 +33,7 @@ struct reading {
 	struct ph_dwarf *dwarf;
 	struct ph_variables *into;
 	bool is_early;				/* the function's prologue has not run, or not all of it */
+	bool is_storing;			/* if so: it may have stored some of its parameters */
 	ph_addr arguments_at;			/* if so: above the return address */
 	struct ph_argument_state arguments;	/* if so */
 };
@@ -241,6 +242,25 @@ static int place_by_reference(struct reading *reading, struct ph_variable *varia
 	return 0;
 }
 
+/*
+ * Either the parameter is still where it came in, or it is where it goes; when the two have the same, it does not matter.
+ * (Compilers use the registers of those that they have stored for others.)
+ */
+static void confirm(struct reading *reading, Dwarf_Die *die, struct ph_variable *variable)
+{
+	const struct ph_unwind_memory *memory = reading->at->memory;
+	struct ph_location location;
+	Dwarf_Attribute attr;
+	uint8_t *stored = variable->bytes ? malloc(variable->n_bytes ? variable->n_bytes : 1) : NULL;
+
+	if (!stored || !dwarf_attr(die, DW_AT_location, &attr) ||
+	    ph_scope_locate(&reading->scope, &attr, &location) < 0 || location.pieces[0].kind != PH_PIECE_MEMORY ||
+	    memory->read(memory->user, location.pieces[0].value, stored, variable->n_bytes) < 0 ||
+	    memcmp(stored, variable->bytes, variable->n_bytes) != 0)
+		forget(variable);
+	free(stored);
+}
+
 /* False: it is to be found by its location. */
 static bool place_early(struct reading *reading, Dwarf_Die *die, struct ph_variable *variable, int *ret)
 {
@@ -254,6 +274,8 @@ static bool place_early(struct reading *reading, Dwarf_Die *die, struct ph_varia
 	argument = ph_argument_next(&reading->arguments, &reading->into->types, variable->type);
 	if (homed)
 		*ret = place_argument(reading, &argument, variable);
+	if (homed && reading->is_storing && argument.kind == PH_ARGUMENT_REGISTERS && *ret >= 0)
+		confirm(reading, die, variable);
 	return homed;
 }
 
@@ -361,7 +383,29 @@ static int add_forgotten(struct reading *reading, Dwarf_Die *function, int tag)
 	return r;
 }
 
-/* A prologue stores parameters where they live, and changes none of the registers that they come in. */
+/* How long the instructions are that set a frame up: endbr64, push rbp, mov rbp, rsp, sub rsp, N. What stores follows. */
+static size_t setup_length(const struct ph_unwind_memory *memory, ph_addr function)
+{
+	static const struct {
+		uint8_t bytes[4];
+		size_t n, length;
+	} steps[] = {
+		{ { 0xf3, 0x0f, 0x1e, 0xfa }, 4, 4 }, { { 0x55 }, 1, 1 }, { { 0x48, 0x89, 0xe5 }, 3, 3 },
+		{ { 0x48, 0x83, 0xec }, 3, 4 },	      { { 0x48, 0x81, 0xec }, 3, 7 },
+	};
+	size_t at = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		uint8_t code[4];
+
+		if (memory->read(memory->user, function + at, code, steps[i].n) >= 0 &&
+		    memcmp(code, steps[i].bytes, steps[i].n) == 0)
+			at += steps[i].length;
+	}
+	return at;
+}
+
+/* Before its body, a function stores parameters where they live, if they do so in its frame. */
 static bool is_early(struct reading *reading, Dwarf_Die *function)
 {
 	ph_addr entry, body, vaddr = reading->scope.vaddr, cfa;
@@ -372,6 +416,7 @@ static bool is_early(struct reading *reading, Dwarf_Die *function)
 		return false;
 	if (vaddr != entry && !(ph_lines_next(reading->scope.elf, entry, &body) && vaddr < body))
 		return false;
+	reading->is_storing = vaddr - entry > setup_length(reading->at->memory, entry + reading->scope.bias);
 	reading->arguments_at = world->cfa(world->user, &cfa) < 0 ? reading->at->frame->regs[PH_UNWIND_RSP] + 8 : cfa;
 	return true;
 }
@@ -404,6 +449,8 @@ int ph_variables_read(struct ph_elf *elf, ph_addr bias, const struct ph_variable
 	reading->into = &variables;
 	reading->dwarf = ph_dwarf_get(elf);
 	r = reading->dwarf ? ph_scope_init(&reading->scope, elf, bias, at->frame, at->memory) : -ENOMEM;
+	if (r >= 0 && at->is_before_inlined)
+		ph_scope_leave_begun(&reading->scope);
 	if (r >= 0) {
 		Dwarf_Die *function = &reading->scope.dies[reading->scope.function];
 

@@ -2,7 +2,8 @@
  * variables - the parameters and variables of a function, where a frame stands in it: names, types, and where they are.
  *
  * By DWARF's location expressions and lists. In a function's prologue, where code that was not optimised has yet to put
- * its parameters where debug information says that they are, they are found where the calling convention has them.
+ * its parameters where debug information says that they are, they are found where the calling convention has them; one
+ * that may be either stored or not, with a register that means something else by now, counts as optimised out.
  * Knows no process: registers are values, memory is read through a callback; nothing is written.
  */
 #ifndef PH_IMAGE_VARIABLES_H
@@ -38,6 +39,7 @@ struct ph_variables {
 struct ph_variables_frame {
 	const struct ph_unwind_frame *frame;
 	const struct ph_unwind_memory *memory;
+	bool is_before_inlined;	/* an inlined call that begins at the frame's place has not been entered */
 	/* The 16 bytes of an xmm register, or -errno; NULL: they are not known. */
 	int (*xmm)(void *user, unsigned n, uint8_t buf[16]);
 	void *user;
