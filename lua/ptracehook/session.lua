@@ -1,7 +1,6 @@
 -- session - what a Session can do, and the same as globals that act on the current one.
 
 local core = require "ptracehook.core"
-local breakpoint = require "ptracehook.breakpoint"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
 
@@ -228,17 +227,10 @@ for name, fn in pairs(shared) do
 	end
 end
 
--- Of the thread whose event is being handled, which the global functions mean, or of a session's: a library's function,
--- loaded when a script first asks.
-local function later(library, fn)
-	return function(...)
-		return require(library)[fn](...)
-	end
-end
-
+-- Of the thread whose event is being handled, which the global functions mean, or of a session's.
 local asked = {
-	backtrace = later("ptracehook.backtrace", "read"), bt = later("ptracehook.backtrace", "print"), line = core.line,
-	args = later("ptracehook.typed", "args"), locals = later("ptracehook.typed", "locals"),
+	backtrace = of("backtrace", "read"), bt = of("backtrace", "print"), line = core.line,
+	args = of("typed", "args"), locals = of("typed", "locals"),
 }
 
 for name, fn in pairs(asked) do
