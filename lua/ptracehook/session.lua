@@ -230,7 +230,7 @@ end
 -- Of the thread whose event is being handled, which the global functions mean, or of a session's.
 local asked = {
 	backtrace = of("backtrace", "read"), bt = of("backtrace", "print"), line = core.line,
-	args = of("typed", "args"), locals = of("typed", "locals"),
+	args = of("variables", "args"), locals = of("variables", "locals"),
 }
 
 for name, fn in pairs(asked) do

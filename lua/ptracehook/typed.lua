@@ -9,19 +9,18 @@ local bit = require "bit"
 local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
+local scalar = require "ptracehook.scalar"
 local types = require "ptracehook.types"
 
 local M = {}
 
--- What a variable or a field reads as when nobody knows it any more.
-local LOST = "<optimized out>"
-M.LOST = LOST
+local LOST = scalar.LOST
 
-local cast, copy, new, str, typeof = ffi.cast, ffi.copy, ffi.new, ffi.string, ffi.typeof
+local cast, new, typeof = ffi.cast, ffi.new, ffi.typeof
 local istype = ffi.istype
 local i64_t, u64_t = typeof "int64_t", typeof "uint64_t"
 local pointer_t = number.pointer_t
-local band, lshift, rshift, arshift, bor, bnot = bit.band, bit.lshift, bit.rshift, bit.arshift, bit.bor, bit.bnot
+local band, lshift, rshift, bor, bnot = bit.band, bit.lshift, bit.rshift, bit.bor, bit.bnot
 local fail = check.fail
 
 -- Userdata has a length and an identity; what it stands for is kept beside it.
@@ -38,67 +37,6 @@ local function is_aggregate(t)
 	return t.kind == "struct" or t.kind == "union" or t.kind == "array" or t.kind == "other"
 end
 
--- ---- Scalars, out of bytes and into them
-
-local box = new "uint64_t[1]"
-
--- The low n bytes of a string as an unsigned number of 64 bits.
-local function whole_of(bytes, n)
-	box[0] = 0
-	copy(box, bytes, math.min(n, 8))
-	return box[0]
-end
-
--- x86's long double: 64 bits of mantissa, 15 of exponent, a sign.
-local function long_double_of(bytes)
-	local mantissa, top = tonumber(whole_of(bytes, 8)), bytes:byte(9) + bytes:byte(10) * 256
-	local exponent, sign = top % 32768, top >= 32768 and -1 or 1
-	if exponent == 32767 then
-		return whole_of(bytes, 8) == 0x8000000000000000ULL and sign * math.huge or 0 / 0
-	end
-	return sign * math.ldexp(mantissa, exponent - 16383 - 63)
-end
-
-local function float_of(bytes, size)
-	box[0] = whole_of(bytes, 8)
-	if size == 4 then
-		return number.load_f32(box)
-	elseif size == 8 then
-		return number.load_f64(box)
-	end
-	return long_double_of(bytes)
-end
-
--- An unsigned number of so many bits as Lua has it: 64 bits and more than 32 as they are, others as Lua numbers.
-local function integer_of(value, bits, signed, wide)
-	if signed then
-		value = arshift(cast(i64_t, lshift(value, 64 - bits)), 64 - bits)
-	end
-	return wide and value or tonumber(value)
-end
-
-local function enum_of(t, value)
-	local plain = tonumber(value)
-	return types.name_of(t, plain) or plain
-end
-
-local function pointer_of(t, value, pid)
-	local ref, stars = types.target_of(t)
-	return new(pointer_t, value, ref, t.serial, stars, pid)
-end
-
--- bits: of a bit-field, else nil.
-local function scalar_of(t, value, bits, pid)
-	if t.kind == "pointer" then
-		return pointer_of(t, value, pid)
-	elseif t.kind == "boolean" then
-		return value ~= 0
-	elseif t.kind == "enum" then
-		return enum_of(t, integer_of(value, bits or t.size * 8, t.signed, false))
-	end
-	return integer_of(value, bits or t.size * 8, t.signed, t.size == 8)
-end
-
 -- ---- Reading
 
 -- Text ends at its zero byte, or where the array does.
@@ -112,14 +50,14 @@ local function read_bits(t, addr, mem, pid, at, bits)
 	if not bytes then
 		return LOST
 	end
-	local value = rshift(whole_of(bytes, 8), at)
+	local value = rshift(scalar.whole_of(bytes, 8), at)
 	if n == 9 then
 		value = bor(value, lshift(cast(u64_t, bytes:byte(9)), 64 - at))
 	end
 	if bits < 64 then
 		value = band(value, lshift(1ULL, bits) - 1)
 	end
-	return scalar_of(t, value, bits, pid)
+	return scalar.of(t, value, bits, pid)
 end
 
 local function read_value(t, addr, mem, pid)
@@ -135,53 +73,14 @@ local function read_value(t, addr, mem, pid)
 	if not bytes then
 		return LOST
 	elseif t.kind == "float" then
-		return float_of(bytes, t.size)
+		return scalar.float_of(bytes, t.size)
 	end
-	return scalar_of(t, whole_of(bytes, t.size), nil, pid)
+	return scalar.of(t, scalar.whole_of(bytes, t.size), nil, pid)
 end
 
 -- ---- Writing
 
 local write_value
-
-local function bytes_of(value, size)
-	box[0] = value
-	return str(box, size)
-end
-
-local f32_box, f64_box = new "float[1]", new "double[1]"
-
-local function float_bytes(t, value, what)
-	if type(value) ~= "number" then
-		value = tonumber(number.plain(value)) or fail("%s: number expected, got %s", what, number.show(value))
-	end
-	if t.size == 4 then
-		f32_box[0] = value
-		return str(f32_box, 4)
-	elseif t.size == 8 then
-		f64_box[0] = value
-		return str(f64_box, 8)
-	end
-	fail("%s: a %s cannot be written", what, t.name)
-end
-
--- What a scalar is to be, as a whole number that fits.
-local function whole_for(t, value, bits, what)
-	if t.kind == "enum" and type(value) == "string" then
-		local named = types.value_of(t, value)
-		if not named then
-			local near = check.nearest(value, t.values)
-			fail("%s: %s has no '%s'%s", what, t.name, value, near and "; did you mean '" .. near .. "'?" or "")
-		end
-		return (check.call(number.int, named, what, check.HERE))
-	elseif t.kind == "boolean" and type(value) == "boolean" then
-		return value and 1 or 0
-	elseif t.kind == "pointer" and value == nil then
-		return 0
-	end
-	local fitted = check.call(number.fit, value, bits, what, check.HERE)
-	return fitted
-end
 
 local function write_bits(t, addr, mem, at, bits, value, what)
 	local n = math.ceil((at + bits) / 8)
@@ -189,9 +88,9 @@ local function write_bits(t, addr, mem, at, bits, value, what)
 		fail("%s: a bit-field across nine bytes cannot be written", what)
 	end
 	local mask = bits < 64 and lshift(lshift(1ULL, bits) - 1, at) or bnot(0ULL)
-	local before = whole_of(mem.read(addr, n), n)
-	local wanted = lshift(cast(u64_t, whole_for(t, value, bits, what)), at)
-	mem.write(addr, bytes_of(bor(band(before, bnot(mask)), band(wanted, mask)), n))
+	local before = scalar.whole_of(mem.read(addr, n), n)
+	local wanted = lshift(cast(u64_t, scalar.whole_for(t, value, bits, what)), at)
+	mem.write(addr, scalar.bytes_of(bor(band(before, bnot(mask)), band(wanted, mask)), n))
 end
 
 local function write_array(t, addr, mem, value, what)
@@ -255,9 +154,9 @@ function write_value(t, addr, mem, value, what)
 	elseif t.kind == "other" or t.size == 0 or t.kind == "function" then
 		fail("%s: %s is nothing that can be written", what, t.name)
 	elseif t.kind == "float" then
-		mem.write(addr, float_bytes(t, value, what))
+		mem.write(addr, scalar.float_bytes(t, value, what))
 	else
-		mem.write(addr, bytes_of(cast(u64_t, whole_for(t, value, t.size * 8, what)), t.size))
+		mem.write(addr, scalar.bytes_of(cast(u64_t, scalar.whole_for(t, value, t.size * 8, what)), t.size))
 	end
 end
 
@@ -329,12 +228,6 @@ end
 local ELEMENTS, DEPTH, WIDTH = 200, 8, 100
 local show_value
 
-local function quote(text)
-	return '"' .. text:gsub('[%c"\\\127-\255]', function(c)
-		return c == "\n" and "\\n" or (c == '"' or c == "\\") and "\\" .. c or ("\\x%02x"):format(c:byte())
-	end) .. '"'
-end
-
 -- On one line while it fits.
 local function braces(parts, indent)
 	local line = "{" .. table.concat(parts, ", ") .. "}"
@@ -388,7 +281,7 @@ local function show_known(t, addr, mem, pid, indent, depth)
 	if t.char and value >= 32 and value < 127 then
 		return ("%d '%c'"):format(value, value)
 	end
-	return type(value) == "string" and value ~= LOST and t.kind == "array" and quote(value) or tostring(value)
+	return type(value) == "string" and value ~= LOST and t.kind == "array" and scalar.quote(value) or tostring(value)
 end
 
 -- One place that cannot be read does not hide the others.
@@ -532,7 +425,7 @@ function pointer.__tostring(p)
 	end
 	local known, mem = pcall(mem_of, p.ptracehook_pid)
 	local words = known and mem.try_read(p.ptracehook_address, 1) and (mem.try_cstr(p.ptracehook_address, 200))
-	return words and text .. " " .. quote(words) or text
+	return words and text .. " " .. scalar.quote(words) or text
 end
 
 ffi.metatype(pointer_t, pointer)
@@ -550,82 +443,6 @@ function M.as(target, text, addr)
 	return (read_value(t, addr, process.mem, process.pid))
 end
 
--- An object that is in registers, or nowhere as a whole: reads give nil where a byte is lost.
-local function memory_of(bytes, lost)
-	local mem = {}
-	function mem.read(addr, n)
-		local at = tonumber(addr)
-		if at + n > #bytes or lost and lost:sub(at + 1, at + n):find "[^%z]" then
-			return nil
-		end
-		return bytes:sub(at + 1, at + n)
-	end
-	function mem.write()
-		fail "what is in registers is written there (regs)"
-	end
-	return mem
-end
-
-local function value_of(variable, t, process)
-	if variable.address then
-		if t.size == 0 or t.kind == "function" then
-			return LOST
-		end
-		local ok, value = pcall(read_value, t, variable.address, process.mem, process.pid)
-		return ok and value or "<cannot be read>"
-	elseif not variable.bytes then
-		return LOST
-	end
-	return read_value(t, 0ULL, memory_of(variable.bytes, variable.lost), process.pid)
-end
-
--- Tables of a function's parameters or variables, which print in their order.
-local listing = {}
-
-local orders = setmetatable({}, { __mode = "k" })
-
-function listing.__tostring(values)
-	local parts = {}
-	for i, name in ipairs(orders[values].names) do
-		local value = values[name]
-		parts[i] = name .. " = " .. (type(value) == "string" and value ~= LOST and quote(value) or tostring(value))
-	end
-	return table.concat(parts, "\n")
-end
-
-function listing.__index(values, name)
-	local order = orders[values]
-	if type(name) ~= "string" then
-		return nil
-	end
-	local known = {}
-	for _, each in ipairs(order.names) do
-		known[each] = true
-	end
-	local near = check.nearest(name, known)
-	fail("%s has no %s '%s'%s", order.owner, order.noun, name, near and "; did you mean '" .. near .. "'?" or "")
-end
-
-local function variables(target, parameters)
-	local found = core.variables(target, parameters)
-	local list = types.link(found.types)
-	local values, names = {}, {}
-	for _, variable in ipairs(found) do
-		if variable.name ~= "" then
-			names[#names + 1] = variable.name
-			values[variable.name] = value_of(variable, list[variable.type], found.process)
-		end
-	end
-	orders[values] = { names = names, owner = found.name, noun = parameters and "parameter" or "variable" }
-	return setmetatable(values, listing)
-end
-
-function M.args(target)
-	return (variables(target, true))
-end
-
-function M.locals(target)
-	return (variables(target, false))
-end
+M.read = read_value
 
 return M

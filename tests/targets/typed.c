@@ -78,6 +78,7 @@ PLACE long typed_here(struct task *task, int count, double ratio)
 	struct point here = { count, count + 1 };
 	const char *words = "some words";
 	static int calls = 9;
+	_Bool quiet = count > 100;
 
 	calls++;
 	{
@@ -85,7 +86,7 @@ PLACE long typed_here(struct task *task, int count, double ratio)
 
 		typed_done(total + here.x);
 	}
-	return total + here.y + (long)ratio + task->pid + words[0] + calls;
+	return total + here.y + (long)ratio + task->pid + words[0] + calls + quiet;
 }
 
 PLACE long typed_many(int a, long b, char c, float d, double e, struct point f, unsigned char *g, short h, long i, int j,
