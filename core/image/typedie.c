@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/typename.h"
+
 #define TYPES_MAX     (1u << 14)	/* in one list */
 #define MEMBERS_MAX   (1u << 18)	/* and enumerators */
 #define NEST_MAX      64		/* structures in each other, and arrays of arrays */
-#define ALIASES_MAX   64		/* typedefs and qualifiers around a type */
-#define TYPE_NAME_MAX 256
 
 /* ---- References: the offset, and in which of three places it is one */
 
@@ -46,108 +46,11 @@ bool ph_typedie_of(const struct ph_dwarf *dwarf, ph_type_ref ref, Dwarf_Die *ret
 	return false;
 }
 
-/* ---- Aliases and names */
-
-static bool is_alias(int tag)
-{
-	return tag == DW_TAG_typedef || tag == DW_TAG_const_type || tag == DW_TAG_volatile_type ||
-	       tag == DW_TAG_restrict_type || tag == DW_TAG_atomic_type || tag == DW_TAG_immutable_type ||
-	       tag == DW_TAG_packed_type || tag == DW_TAG_shared_type;
-}
-
-/* *ret_alias: the innermost typedef's name, or NULL. */
-static bool strip(Dwarf_Die *die, const char **ret_alias)
-{
-	Dwarf_Die definition;
-
-	*ret_alias = NULL;
-	for (unsigned i = 0; is_alias(dwarf_tag(die)); i++) {
-		if (dwarf_tag(die) == DW_TAG_typedef)
-			*ret_alias = ph_dwarf_name(die);
-		if (i == ALIASES_MAX || !ph_dwarf_ref(die, DW_AT_type, die))
-			return false;
-	}
-	/* A declaration may name the unit of types that has it. */
-	if (ph_dwarf_ref(die, DW_AT_signature, &definition))
-		*die = definition;
-	return true;
-}
-
 bool ph_typedie_strip(Dwarf_Die *die)
 {
 	const char *alias;
 
-	return strip(die, &alias);
-}
-
-static const char *keyword_of(Dwarf_Die *die)
-{
-	Dwarf_Die unit;
-	int language = dwarf_diecu(die, &unit, NULL, NULL) ? dwarf_srclang(&unit) : -1;
-	/* What units share does not say whose it is. */
-	bool is_c = language < 0 || language == DW_LANG_C89 || language == DW_LANG_C || language == DW_LANG_C99 ||
-		    language == DW_LANG_C11;
-
-	switch (is_c ? dwarf_tag(die) : 0) {
-	case DW_TAG_structure_type:
-		return "struct ";
-	case DW_TAG_union_type:
-		return "union ";
-	case DW_TAG_enumeration_type:
-		return "enum ";
-	default:
-		return "";
-	}
-}
-
-static const char *nameless(int tag)
-{
-	switch (tag) {
-	case DW_TAG_structure_type:
-	case DW_TAG_class_type:
-		return "struct {...}";
-	case DW_TAG_union_type:
-		return "union {...}";
-	case DW_TAG_enumeration_type:
-		return "enum {...}";
-	case DW_TAG_array_type:
-		return "array";
-	case DW_TAG_subroutine_type:
-		return "function";
-	default:
-		return "type without a name";
-	}
-}
-
-/* The name of a type for people, without what it is made of. die NULL: void. */
-static void name_of(Dwarf_Die *die, const char *alias, char buf[TYPE_NAME_MAX])
-{
-	const char *name = die ? ph_dwarf_name(die) : "void";
-
-	if (name)
-		snprintf(buf, TYPE_NAME_MAX, "%s%s", die ? keyword_of(die) : "", name);
-	else
-		snprintf(buf, TYPE_NAME_MAX, "%s", alias ? alias : nameless(dwarf_tag(die)));
-}
-
-/* "struct task **": at most a few stars, of whatever is hostile. */
-static void name_pointer(Dwarf_Die *die, char buf[TYPE_NAME_MAX])
-{
-	Dwarf_Die target = *die;
-	const char *alias = NULL;
-	unsigned stars = 0;
-	bool more = true;
-	size_t len;
-
-	while (more && stars < 8 && (dwarf_tag(&target) == DW_TAG_pointer_type ||
-				     dwarf_tag(&target) == DW_TAG_reference_type ||
-				     dwarf_tag(&target) == DW_TAG_rvalue_reference_type)) {
-		stars++;
-		more = ph_dwarf_ref(&target, DW_AT_type, &target) && strip(&target, &alias);
-	}
-	name_of(more ? &target : NULL, alias, buf);
-	len = strlen(buf);
-	snprintf(buf + len, TYPE_NAME_MAX - len, " %.*s", (int)stars, "********");
+	return ph_typename_strip(die, &alias);
 }
 
 /* ---- Lists that grow */
@@ -216,7 +119,7 @@ static int add_enumerator(struct ph_types *types, const char *name, int64_t valu
 
 int ph_typedie_add_pointer(struct ph_types *types, size_t element, size_t *ret_index)
 {
-	char name[TYPE_NAME_MAX];
+	char name[PH_TYPENAME_MAX];
 	size_t len = (size_t)snprintf(name, sizeof(name), "%s", types->types[element].name);
 	struct ph_type type = { .kind = PH_TYPE_POINTER, .size = 8, .element = element };
 
@@ -225,23 +128,14 @@ int ph_typedie_add_pointer(struct ph_types *types, size_t element, size_t *ret_i
 	return add_type(types, type, name, ret_index);
 }
 
-/* "int[2][3]": the outer count before those of the elements. */
-static void name_array(const struct ph_type *element, uint64_t count, char buf[TYPE_NAME_MAX])
-{
-	size_t len = element->kind == PH_TYPE_ARRAY ? strcspn(element->name, "[") : strlen(element->name);
-
-	snprintf(buf, TYPE_NAME_MAX, "%.*s[%llu]%s", (int)(len < 200 ? len : 200), element->name,
-		 (unsigned long long)count, element->name + len);
-}
-
 int ph_typedie_add_array(struct ph_types *types, size_t element, uint64_t count, size_t *ret_index)
 {
 	struct ph_type type = { .kind = PH_TYPE_ARRAY, .element = element, .count = count };
-	char name[TYPE_NAME_MAX];
+	char name[PH_TYPENAME_MAX];
 
 	if (__builtin_mul_overflow(types->types[element].size, count, &type.size))
 		return -EINVAL;
-	name_array(&types->types[element], count, name);
+	ph_typename_of_array(&types->types[element], count, name);
 	return add_type(types, type, name, ret_index);
 }
 
@@ -566,13 +460,13 @@ static struct ph_type begin(struct builder *builder, Dwarf_Die *die)
 static int add(struct builder *builder, Dwarf_Die *of, size_t *ret_index)
 {
 	Dwarf_Die die = *of;
-	char name[TYPE_NAME_MAX];
+	char name[PH_TYPENAME_MAX];
 	const char *alias;
 	ph_type_ref ref;
 	size_t index;
 	int r;
 
-	if (!strip(&die, &alias))
+	if (!ph_typename_strip(&die, &alias))
 		return add_type(builder->types, (struct ph_type){ .kind = PH_TYPE_VOID }, "void", ret_index);
 	ref = ph_typedie_ref(builder->dwarf, &die);
 	index = find_built(builder, ref);
@@ -583,9 +477,9 @@ static int add(struct builder *builder, Dwarf_Die *of, size_t *ret_index)
 	if (builder->depth == NEST_MAX)
 		return -EINVAL;
 	if (dwarf_tag(&die) == DW_TAG_pointer_type || dwarf_tag(&die) == DW_TAG_reference_type)
-		name_pointer(&die, name);
+		ph_typename_of_pointer(&die, name);
 	else
-		name_of(&die, alias, name);
+		ph_typename_of(&die, alias, name);
 	r = add_type(builder->types, begin(builder, &die), name, &index);
 	if (r >= 0)
 		builder->types->types[index].self = ref;
@@ -597,7 +491,7 @@ static int add(struct builder *builder, Dwarf_Die *of, size_t *ret_index)
 	if (r >= 0 && builder->types->types[index].kind == PH_TYPE_ARRAY) {
 		struct ph_type *type = &builder->types->types[index];
 
-		name_array(&builder->types->types[type->element], type->count, name);
+		ph_typename_of_array(&builder->types->types[type->element], type->count, name);
 		free(type->name);
 		type->name = strdup(name);
 		r = type->name ? 0 : -ENOMEM;
