@@ -38,6 +38,7 @@ struct ph_bind {
 	bool hook_failed;		/* since somebody last looked */
 	bool quiet, verbose;
 	volatile sig_atomic_t flushing;	/* we see ourselves whether standard output takes it */
+	bool has_compiler;		/* ph_bind_open_compiler was called */
 	bool own_stdout;		/* -o: nobody shares what scripts print */
 	sigset_t ignored, blocked;	/* as our caller left them, for spawned programs */
 };
@@ -57,6 +58,8 @@ static inline void ph_bind_leave(void)
 
 /* state.c: the Lua state, with every library and global in place. */
 int ph_bind_open(struct ph_bind *bind);
+/* The JIT compiler and the library jit, before the first script that has anything in it; false and a kept error. */
+bool ph_bind_open_compiler(struct ph_bind *bind);
 void ph_bind_close(struct ph_bind *bind);
 
 /* door.c */

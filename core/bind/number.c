@@ -10,12 +10,12 @@
 
 /*
  * The C interface of LuaJIT has no way to ask for a cdata's type. Its id stands in the object's header, a fixed
- * distance before the payload; open_numbers measures that distance on objects whose types it knows, so that another
+ * distance before the payload; measure() finds that distance on objects whose types it knows, so that another
  * build of LuaJIT is found out at once and not by wrong numbers. (Padding lies before the payload too, with whatever
  * was there: only the ids themselves will do.)
  */
 static struct {
-	int distance;
+	int distance;		/* 0: not measured yet */
 	uint16_t u64, i64;
 } id;
 
@@ -29,26 +29,28 @@ static uint16_t id_at(const void *payload, int distance)
 	return value;
 }
 
+/* Lua's own tonumber, whatever a script's means. */
+static int tonumber_ref;
+
 /* The type's id, and PROBES objects of it, left on the stack. */
 static uint16_t make(lua_State *L, const char *what, const void *ret[PROBES])
 {
 	uint16_t number;
 
 	luaL_checkstack(L, PROBES + 8, NULL);
-	lua_getglobal(L, "require");
-	lua_pushliteral(L, "ffi");
-	lua_call(L, 1, 1);			/* ffi */
-	lua_getglobal(L, "tonumber");
+	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+	lua_getfield(L, -1, "ffi");		/* loaded ffi */
+	lua_rawgeti(L, LUA_REGISTRYINDEX, tonumber_ref);
 	lua_getfield(L, -2, "typeof");
 	lua_pushstring(L, what);
-	lua_call(L, 1, 1);			/* ffi tonumber type */
-	lua_call(L, 1, 1);			/* ffi id */
+	lua_call(L, 1, 1);			/* loaded ffi tonumber type */
+	lua_call(L, 1, 1);			/* loaded ffi id */
 	number = (uint16_t)lua_tointeger(L, -1);
 	lua_pop(L, 1);
 	for (int i = 0; i < PROBES; i++) {
 		lua_getfield(L, -1 - i, "new");
 		lua_pushstring(L, what);
-		lua_call(L, 1, 1);		/* ffi object… */
+		lua_call(L, 1, 1);		/* loaded ffi object… */
 		ret[i] = lua_topointer(L, -1);
 	}
 	return number;
@@ -64,7 +66,7 @@ static bool all_have(const void *const objects[PROBES], int distance, uint16_t w
 
 /* Returns a number through a cell that C wrote: cdata cannot be made from C. */
 static const char makers[] =
-	"local ffi, address = require 'ffi', ...\n"
+	"local ffi, address = ...\n"
 	"local u = ffi.cast('uint64_t *', ffi.cast('uintptr_t', ffi.cast('void *', address)))\n"
 	"local i = ffi.cast('int64_t *', u)\n"
 	"return function() return u[0] end, function() return i[0] end\n";
@@ -82,33 +84,50 @@ static int l_number_helpers(lua_State *L)	/* core.number_helpers(plain, show) */
 	return 0;
 }
 
-void ph_bind_open_numbers(lua_State *L)
+/* When the first 64 bits cross: many scripts have none. */
+static void measure(lua_State *L)
 {
 	const void *unsigned_ones[PROBES], *signed_ones[PROBES];
-	int top = lua_gettop(L);
+	int top = lua_gettop(L), found = 0;
 
 	id.u64 = make(L, "uint64_t", unsigned_ones);
 	id.i64 = make(L, "int64_t", signed_ones);
-	id.distance = 0;
-	for (int distance = 2; distance <= 8 && !id.distance; distance += 2)
+	for (int distance = 2; distance <= 8 && !found; distance += 2)
 		if (all_have(unsigned_ones, distance, id.u64) && all_have(signed_ones, distance, id.i64))
-			id.distance = distance;
+			found = distance;
 	lua_settop(L, top);
-	if (!id.distance)
+	if (!found)
 		luaL_error(L, "this build of LuaJIT keeps the types of cdata where ptracehook does not find them");
 
 	if (luaL_loadbuffer(L, makers, sizeof(makers) - 1, "=ptracehook/number.c") != 0)
 		lua_error(L);
+	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+	lua_getfield(L, -1, "ffi");
+	lua_remove(L, -2);
 	lua_pushlightuserdata(L, &ph_bind.now.cell);
-	lua_call(L, 1, 2);			/* push_u64 push_i64 */
+	lua_call(L, 2, 2);			/* push_u64 push_i64 */
 	push_i64_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	push_u64_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	id.distance = found;
+}
+
+static inline void ensure_measured(lua_State *L)
+{
+	if (__builtin_expect(!id.distance, false))
+		measure(L);
+}
+
+void ph_bind_open_numbers(lua_State *L)
+{
+	lua_getglobal(L, "tonumber");
+	tonumber_ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_pushcfunction(L, l_number_helpers);
 	lua_setfield(L, -2, "number_helpers");
 }
 
 void ph_bind_push_u64(lua_State *L, uint64_t value)
 {
+	ensure_measured(L);
 	ph_bind.now.cell = value;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, push_u64_ref);
 	lua_call(L, 0, 1);
@@ -116,6 +135,7 @@ void ph_bind_push_u64(lua_State *L, uint64_t value)
 
 void ph_bind_push_i64(lua_State *L, int64_t value)
 {
+	ensure_measured(L);
 	ph_bind.now.cell = (uint64_t)value;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, push_i64_ref);
 	lua_call(L, 0, 1);
@@ -127,6 +147,7 @@ bool ph_bind_is_integer_cdata(lua_State *L, int index)
 
 	if (lua_type(L, index) != LUA_TCDATA)
 		return false;
+	ensure_measured(L);
 	type = id_at(lua_topointer(L, index), id.distance);
 	return type == id.u64 || type == id.i64;
 }

@@ -96,15 +96,12 @@ void ph_script_set_paths(const char *script)
 {
 	const char *slash = script ? strrchr(script, '/') : NULL, *home = getenv("HOME");
 	char folder[8192], entries[40000], own[8192] = ".";
-	const char *lib;
 
 	if (slash)
 		snprintf(own, sizeof(own), "%.*s", slash == script ? 1 : (int)(slash - script), script);
 	user_folder("lua", folder, sizeof(folder));
-	lib = data_folder();
 	snprintf(entries, sizeof(entries),
-		 "%s/?.lua;%s/?/init.lua;./lua/?.lua;./lua/?/init.lua;%s/?.lua;%s/?/init.lua;%s/lua/?.lua;", own, own,
-		 folder, folder, lib);
+		 "%s/?.lua;%s/?/init.lua;./lua/?.lua;./lua/?/init.lua;%s/?.lua;%s/?/init.lua;", own, own, folder, folder);
 	prepend(ph_bind.L, "path", entries);
 	snprintf(entries, sizeof(entries), "%s/?.so;./lua/?.so;%s/?.so;", own, folder);
 	prepend(ph_bind.L, "cpath", entries);
@@ -150,6 +147,8 @@ bool ph_script_require(const char *name)
 	lua_State *L = ph_bind.L;
 	const char *dot = strrchr(name, '.');
 
+	if (!ph_bind_open_compiler(&ph_bind))
+		return false;
 	lua_getglobal(L, "require");
 	lua_pushstring(L, name);
 	if (!ph_bind_call(L, 1, 1))
@@ -162,6 +161,8 @@ bool ph_script_run_chunk(const char *text, const char *name)
 {
 	lua_State *L = ph_bind.L;
 
+	if (*text && !ph_bind_open_compiler(&ph_bind))
+		return false;
 	if (luaL_loadbuffer(L, text, strlen(text), name) != 0)
 		return keep_load_error(L);
 	return ph_bind_call(L, 0, 0) && ph_bind_flush();
@@ -170,7 +171,10 @@ bool ph_script_run_chunk(const char *text, const char *name)
 bool ph_script_run_file(const char *path, int n_arguments, char **arguments)
 {
 	lua_State *L = ph_bind.L;
+	struct stat st;
 
+	if ((stat(path, &st) < 0 || st.st_size) && !ph_bind_open_compiler(&ph_bind))
+		return false;
 	if (luaL_loadfile(L, path) != 0)
 		return keep_load_error(L);
 	luaL_checkstack(L, n_arguments, "too many arguments");

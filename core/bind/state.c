@@ -1,10 +1,12 @@
 #include <errno.h>
+#include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include <luajit.h>
 #include <lualib.h>
 
 #include "bind/bind.h"
@@ -51,6 +53,32 @@ static int l_searcher(lua_State *L)	/* package.loaders: name -> loader, or why n
 		return 1;
 	}
 	lua_pushfstring(L, "\n\tno library '%s' in ptracehook", name);
+	return 1;
+}
+
+/* core.load(name) -> the module ptracehook.name, whatever a script has done to require and package. */
+static int l_load(lua_State *L)
+{
+	lua_pushliteral(L, "ptracehook.");
+	lua_pushstring(L, luaL_checkstring(L, 1));
+	lua_concat(L, 2);
+	lua_replace(L, 1);
+	lua_settop(L, 1);			/* name */
+	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+	lua_pushvalue(L, 1);
+	lua_rawget(L, 2);			/* name loaded module */
+	if (!lua_isnil(L, 3))
+		return 1;
+	lua_pushcfunction(L, l_searcher);
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);			/* name loaded nil chunk */
+	if (!lua_isfunction(L, 4))
+		return luaL_error(L, "%s", lua_tostring(L, 4));
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);			/* name loaded nil module */
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 4);
+	lua_rawset(L, 2);
 	return 1;
 }
 
@@ -142,6 +170,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 		{ "leave_cpu", l_leave_cpu },
 		{ "debug_root", l_debug_root },
 		{ "thread", l_thread },	      { "process", l_process }, { "clock", l_clock },
+		{ "load", l_load },
 		{ NULL, NULL },
 	};
 
@@ -168,12 +197,51 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	return 1;
 }
 
-/* Nothing is collected or compiled meanwhile: that would cost more than all of it, and none of it runs twice. */
+/* What luaL_openlibs opens, without the compiler. */
+static void open_libraries(lua_State *L)
+{
+	static const luaL_Reg libraries[] = {
+		{ "", luaopen_base },		     { LUA_LOADLIBNAME, luaopen_package }, { LUA_TABLIBNAME, luaopen_table },
+		{ LUA_IOLIBNAME, luaopen_io },	     { LUA_OSLIBNAME, luaopen_os },	   { LUA_STRLIBNAME, luaopen_string },
+		{ LUA_MATHLIBNAME, luaopen_math },   { LUA_DBLIBNAME, luaopen_debug },	   { LUA_BITLIBNAME, luaopen_bit },
+		{ NULL, NULL },
+	};
+
+	for (const luaL_Reg *library = libraries; library->func; library++) {
+		lua_pushcfunction(L, library->func);
+		lua_pushstring(L, library->name);
+		lua_call(L, 1, 0);
+	}
+	lua_getglobal(L, LUA_LOADLIBNAME);
+	lua_getfield(L, -1, "preload");
+	lua_pushcfunction(L, luaopen_ffi);
+	lua_setfield(L, -2, LUA_FFILIBNAME);
+	lua_pop(L, 2);
+}
+
+/* Opening the compiler's library executes cpuid, which virtual machines trap: before there is something to compile. */
+static int l_open_compiler(lua_State *L)
+{
+	lua_pushcfunction(L, luaopen_jit);
+	lua_pushliteral(L, LUA_JITLIBNAME);
+	lua_call(L, 1, 0);
+	return 0;
+}
+
+bool ph_bind_open_compiler(struct ph_bind *bind)
+{
+	if (bind->has_compiler)
+		return true;
+	bind->has_compiler = true;
+	lua_pushcfunction(bind->L, l_open_compiler);
+	return ph_bind_call(bind->L, 0, 0);
+}
+
+/* Nothing is collected meanwhile: that would cost more than all of it. */
 static int l_open(lua_State *L)
 {
 	lua_gc(L, LUA_GCSTOP, 0);
-	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-	luaL_openlibs(L);
+	open_libraries(L);
 	add_searcher(L);
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "preload");
@@ -183,8 +251,7 @@ static int l_open(lua_State *L)
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "ptracehook");
 	lua_call(L, 1, 0);
-	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
-	lua_gc(L, LUA_GCRESTART, 0);
+	lua_gc(L, LUA_GCRESTART, -1);
 	return 0;
 }
 
@@ -198,6 +265,49 @@ static void warn(const char *text, void *user)
 	fprintf(stderr, "ptracehook: %s\n", text);
 }
 
+/*
+ * Closing a state runs finalisers, newest first, and then frees each object by itself, which costs as much as a third of
+ * the start and serves nobody when the process ends anyway. So the oldest object of all has a finaliser that leaves.
+ */
+static jmp_buf finalised;
+static bool closing;
+
+static int l_leave(lua_State *L)
+{
+	(void)L;
+	if (closing)
+		longjmp(finalised, 1);
+	return 0;
+}
+
+static void add_oldest(lua_State *L)
+{
+	lua_newuserdata(L, 1);
+	lua_newtable(L);
+	lua_pushcfunction(L, l_leave);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static void finalise(lua_State *L)
+{
+	closing = true;
+	if (!setjmp(finalised))
+		lua_close(L);
+}
+
+/*
+ * What the start fills with objects in any case, at once instead of by a page fault each. (Linux 5.14; refused before
+ * that, which is no harm.)
+ */
+static void fill_memory(const lua_State *L)
+{
+	uintptr_t next_page = ((uintptr_t)L | (PH_PAGE - 1)) + 1;
+
+	madvise((void *)next_page, 24 * PH_PAGE, MADV_POPULATE_WRITE);
+}
+
 int ph_bind_open(struct ph_bind *bind)
 {
 	int r = ph_tracer_new(&bind->tracer);
@@ -209,6 +319,8 @@ int ph_bind_open(struct ph_bind *bind)
 	bind->L = luaL_newstate();
 	if (!bind->L)
 		return -ENOMEM;
+	fill_memory(bind->L);
+	add_oldest(bind->L);
 	ph_bind_open_door(bind->L);
 	lua_pushcfunction(bind->L, l_open);
 	return ph_bind_call(bind->L, 0, 0) ? 0 : -ECANCELED;
@@ -229,7 +341,7 @@ void ph_bind_close(struct ph_bind *bind)
 		_exit(ph_bind_interrupt_status());
 	}
 	if (L)
-		lua_close(L);
+		finalise(L);
 	bind->L = NULL;
 	free(bind->error_trace);
 	bind->error_trace = NULL;

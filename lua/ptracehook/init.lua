@@ -6,9 +6,6 @@ number.install() -- before anything is compiled: see number.lua
 local core = require "ptracehook.core"
 core.number_helpers(number.plain, number.show)
 
-local check = require "ptracehook.check"
-local session = require "ptracehook.session"
-
 local M = {
 	hex = number.hex, key = number.key, num = number.num,
 	u64 = number.u64, i64 = number.i64, i32 = number.i32,
@@ -17,20 +14,60 @@ local M = {
 for name, action in pairs(core.actions) do
 	M[name] = action
 end
-for name, fn in pairs(session.globals) do
-	M[name] = fn
+
+-- What acts on sessions is loaded when the first of it is asked for: these stand for it until then.
+local session_names = {
+	"spawn", "attach", "policy", "bp", "bps", "on", "run", "detach", "kill", "threads", "sym", "find_sym",
+	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm",
+}
+
+local function load_session()
+	for name, fn in pairs(core.load("session").globals) do
+		local stand_in = M[name] or error("ptracehook/init.lua does not list " .. name)
+		M[name] = fn
+		if rawget(_G, name) == stand_in then
+			rawset(_G, name, fn)
+		end
+	end
+	load_session = function() end
+end
+
+for _, name in ipairs(session_names) do
+	M[name] = function(...)
+		load_session()
+		return M[name](...)
+	end
 end
 
 -- What changes from event to event is looked up when it is asked for, so that a script may have variables of these
 -- names, and an event costs no assignments.
-local dynamic = { thread = core.thread, process = core.process }
+local dynamic = {}
+for _, name in ipairs { "thread", "process" } do
+	dynamic[name] = function()
+		load_session()
+		dynamic[name] = core[name]
+		return core[name]()
+	end
+end
 
--- What many scripts do without is made when it is first asked for: it costs as much time as the rest of the start.
-local lazy = {
-	regs = function() return require("ptracehook.regs").new(nil) end,
-	mem = function() return require("ptracehook.mem").new(nil) end,
-	SIG = core.signals, E = core.errnos,
-}
+-- What many scripts do without is made when it is first used: it costs as much time as the rest of the start.
+local lazy = { SIG = core.signals, E = core.errnos }
+
+-- The table that regs or mem will be, empty until then.
+local function later(module)
+	local self = {}
+	local function fill()
+		local new = core.load(module).new
+		setmetatable(self, nil)
+		return new(nil, self)
+	end
+	return setmetatable(self, {
+		__index = function(_, name) return fill()[name] end,
+		__newindex = function(_, name, value) fill()[name] = value end,
+		__tostring = function() return tostring(fill()) end,
+	})
+end
+M.regs, M.mem = later "regs", later "mem"
 
 local function lookup(_, name)
 	local get, make = dynamic[name], lazy[name]
@@ -59,7 +96,7 @@ function os.exit(status)
 	elseif status == false then
 		status = 1
 	end
-	core.exit(tonumber(check.call(number.int, status, "os.exit", check.HERE) % 256))
+	core.exit(tonumber(core.load("check").call(number.int, status, "os.exit", 1) % 256))
 end
 
 -- Commands run on every CPU that we were given, not on the one that we may have moved to (policy{cpu = "auto"}).
@@ -79,13 +116,13 @@ function print(...)
 	for i = 1, select("#", ...) do
 		local text = tostring((select(i, ...)))
 		if type(text) ~= "string" then
-			check.fail "'tostring' must return a string to 'print'"
+			core.load("check").fail "'tostring' must return a string to 'print'"
 		end
 		parts[i] = text
 	end
 	local ok, why = stdout:write(concat(parts, "\t"), "\n")
 	if not ok then
-		check.fail("cannot write standard output: %s", tostring(why))
+		core.load("check").fail("cannot write standard output: %s", tostring(why))
 	end
 end
 

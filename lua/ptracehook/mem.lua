@@ -10,7 +10,7 @@ local M = {}
 
 local cast, copy, new, sizeof, str, typeof = ffi.cast, ffi.copy, ffi.new, ffi.sizeof, ffi.string, number.typeof
 local u8_p = typeof "uint8_t *"
-local layout = setmetatable({}, { __index = function(_, name) return require("ptracehook.layout")[name] end })
+local layout = setmetatable({}, { __index = function(_, name) return core.load("layout")[name] end })
 local MOST = 2 ^ 31 - 2 ^ 16 -- the largest object that LuaJIT makes
 
 -- n objects of ctype from the target, in an array of ours.
@@ -171,8 +171,8 @@ local function hexdump(mem, addr, n)
 	return table.concat(lines, "\n")
 end
 
--- target: a Thread, Process or Session; nil: what the globals mean.
-function M.new(target)
+-- target: a Thread, Process or Session; nil: what the globals mean. self: the table to be it, if there is one.
+function M.new(target, self)
 	local mem = core.mem(target)
 	local find_in = mem.search
 	mem.search = nil
@@ -185,7 +185,13 @@ function M.new(target)
 	mem.hexdump = function(...) return hexdump(mem, ...) end
 	-- Loaded by scripts that use it.
 	mem.as = function(ctype, addr) return (require("ptracehook.typed").as(target, ctype, addr)) end
-	return mem
+	if not self then
+		return mem
+	end
+	for name, part in pairs(mem) do
+		self[name] = part
+	end
+	return self
 end
 
 return M

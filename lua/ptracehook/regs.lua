@@ -152,7 +152,7 @@ local wide_get = {
 	end,
 	vector = function(target, name, size)
 		view_of(target) -- a thread that has ended, or runs, is an error here and not at the first lane
-		return require("ptracehook.vector").new(size, function()
+		return core.load("vector").new(size, function()
 			return core.xreg_read(target, name)
 		end, function(bytes)
 			core.xreg_write(target, name, bytes)
@@ -184,7 +184,7 @@ local wide_set = {
 		core.xreg_write(target, name, ffi.string(u64_box(check.call(fit, value, 64, "regs." .. name, HERE)), 8))
 	end,
 	vector = function(target, name, size, value)
-		core.xreg_write(target, name, check.call(require("ptracehook.vector").assign, size, value, HERE))
+		core.xreg_write(target, name, check.call(core.load("vector").assign, size, value, HERE))
 	end,
 }
 
@@ -244,10 +244,10 @@ local function set_other(target, name, value)
 	wide_set[kind](target, name, size, value)
 end
 
--- target: a Thread, Process or Session; nil: what the globals mean.
-function M.new(target)
+-- target: a Thread, Process or Session; nil: what the globals mean. self: the table to be it, if there is one.
+function M.new(target, self)
 	local arguments = new_arguments(target)
-	return setmetatable({}, {
+	return setmetatable(self or {}, {
 		__index = function(_, name)
 			local get = getters[name]
 			if get then

@@ -9,7 +9,7 @@ local M = { globals = {} }
 -- The function of a module of ours, which is loaded when it is first called.
 local function of(module, name)
 	return function(...)
-		return require("ptracehook." .. module)[name](...)
+		return core.load(module)[name](...)
 	end
 end
 
@@ -48,7 +48,7 @@ methods.run_ms, methods.let_go, methods.set_policy, methods.resolve = nil, nil, 
 local deadlines = setmetatable({}, { __mode = "k" })
 
 function M.globals.spawn(options)
-	local session, timeout = require("ptracehook.spawn").spawn(options)
+	local session, timeout = core.load("spawn").spawn(options)
 	deadlines[session] = timeout and core.clock() + timeout
 	return session
 end
@@ -183,14 +183,14 @@ local function looked_at(self)
 end
 
 local function insns(self, where, n, options, target)
-	return require("ptracehook.disasm").insns(target or looked_at(self), where, n, options, function(what, name)
+	return core.load("disasm").insns(target or looked_at(self), where, n, options, function(what, name)
 		return address_of(self, what, name)
 	end)
 end
 
 local function disasm(self, where, n, options, target)
 	target = target or looked_at(self)
-	return require("ptracehook.disasm").disasm(target, self, where, n, options, function(what, name)
+	return core.load("disasm").disasm(target, self, where, n, options, function(what, name)
 		return address_of(self, what, name)
 	end)
 end

@@ -2,7 +2,8 @@
  * fork_exec N PROGRAM [ARG...]: N times fork, TRACEME, exec, wait for the stop, go on, wait for the end: the least
  * that starting a program under a tracer costs.
  * fork_exec -r N PROGRAM [ARG...]: N times plainly run, for a program that is itself a tracer.
- * Output: "runs N ns T". PROGRAM's own output goes to /dev/null. Exit 1 when one run's status is not 0.
+ * Output: "runs 1 ns T", of the fastest run: what else the machine does meanwhile is not the program's. PROGRAM's own
+ * output goes to /dev/null. Exit 1 when one run's status is not 0.
  */
 #include <fcntl.h>
 #include <spawn.h>
@@ -49,15 +50,20 @@ int main(int argc, char **argv)
 {
 	bool plainly = argc > 1 && !strcmp(argv[1], "-r");
 	char **words = argv + 1 + plainly;
+	long long best = 0;
 	long n;
-	long long from = bench_now();
 
 	if (argc < 3 + plainly)
 		return 2;
 	n = atol(words[0]);
-	for (long i = 0; i < n; i++)
+	for (long i = 0; i < n; i++) {
+		long long from = bench_now(), took;
+
 		if (!(plainly ? plain : traced)(words + 1))
 			return 1;
-	printf("runs %ld ns %lld\n", n, bench_now() - from);
+		took = bench_now() - from;
+		best = i && best < took ? best : took;
+	}
+	printf("runs 1 ns %lld\n", best);
 	return 0;
 }

@@ -79,8 +79,9 @@ list:close()
 
 -- Every public name of the module, as it would be declared.
 local function public_names()
-	-- Those that are made when they are first asked for stand in no table before that.
-	local names = { "thread", "process", "regs", "mem", "SIG", "E", "print", "os.exit", "regs:all" }
+	-- SIG and E are made when they are first asked for, what mem has and sessions can when that is first used.
+	local names = { "thread", "process", "SIG", "E", "print", "os.exit", "regs:all" }
+	assert(ptracehook.SIG and ptracehook.E and ptracehook.mem.read and not ptracehook.process)
 	for name in pairs(ptracehook) do
 		names[#names + 1] = name
 	end
