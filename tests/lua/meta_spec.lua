@@ -77,6 +77,15 @@ for name in list:lines() do
 end
 list:close()
 
+local function upvalue(fn, wanted)
+	for i = 1, 60 do
+		local name, value = debug.getupvalue(fn, i)
+		if name == wanted then
+			return value
+		end
+	end
+end
+
 -- Every public name of the module, as it would be declared.
 local function public_names()
 	-- SIG and E are made when they are first asked for, what mem has and sessions can when that is first used.
@@ -93,6 +102,15 @@ local function public_names()
 	for class, entry in pairs(core.classes) do
 		for name in pairs(entry.methods) do
 			names[#names + 1] = class .. ":" .. name
+		end
+	end
+	-- Our libraries, and what they give.
+	for library, class in pairs { coverage = "Coverage" } do
+		for name, fn in pairs(require(library)) do
+			names[#names + 1] = library .. "." .. name
+			for method, value in pairs(upvalue(fn, class) or {}) do
+				names[#names + 1] = type(value) == "function" and class .. ":" .. method or nil
+			end
 		end
 	end
 	table.sort(names)
