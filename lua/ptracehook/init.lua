@@ -21,15 +21,20 @@ local session_names = {
 	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm",
 }
 
+local is_loaded
+
 local function load_session()
+	if is_loaded then
+		return
+	end
 	for name, fn in pairs(core.load("session").globals) do
-		local stand_in = M[name] or error("ptracehook/init.lua does not list " .. name)
+		local stand_in = M[name]
 		M[name] = fn
 		if rawget(_G, name) == stand_in then
 			rawset(_G, name, fn)
 		end
 	end
-	load_session = function() end
+	is_loaded = true
 end
 
 for _, name in ipairs(session_names) do
@@ -69,7 +74,7 @@ local function later(module)
 end
 M.regs, M.mem = later "regs", later "mem"
 
-local function lookup(_, name)
+local function lookup(self, name)
 	local get, make = dynamic[name], lazy[name]
 	if get then
 		return get()
@@ -81,6 +86,9 @@ local function lookup(_, name)
 			rawset(_G, name, value)
 		end
 		return value
+	elseif not is_loaded then
+		load_session()
+		return rawget(self, name)
 	end
 end
 

@@ -148,6 +148,18 @@ test_nothing_stands_in_for_our_own_libraries() {
 	expect_stdout yes
 }
 
+# Though what is behind them is loaded later (lua/ptracehook/init.lua lists them): guards against undeclared globals find
+# them.
+test_every_name_stands_from_the_start() {
+	run "$PTRACEHOOK" -e 'setmetatable(_G, nil)
+		for name in pairs(require "ptracehook.session".globals) do
+			if rawget(_G, name) == nil then print(name) end
+		end
+		for _, name in ipairs { "regs", "mem", "hex", "CONTINUE" } do assert(rawget(_G, name), name) end'
+	expect_status 0
+	expect_stdout ''
+}
+
 test_a_broken_lua_path_is_no_harm() {
 	run env LUA_PATH= LUA_CPATH= LUA_INIT='error "never"' "$PTRACEHOOK" -e 'print(pcall(require, "nothing"))'
 	expect_status 0
