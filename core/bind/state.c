@@ -305,7 +305,7 @@ static void fill_memory(const lua_State *L)
 {
 	uintptr_t next_page = ((uintptr_t)L | (PH_PAGE - 1)) + 1;
 
-	madvise((void *)next_page, 24 * PH_PAGE, MADV_POPULATE_WRITE);
+	madvise((void *)next_page, 28 * PH_PAGE, MADV_POPULATE_WRITE);
 }
 
 int ph_bind_open(struct ph_bind *bind)
