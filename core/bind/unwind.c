@@ -1,10 +1,10 @@
 /*
  * unwind - the unwinder that LuaJIT raises errors through, loaded with the first error or compiled trace.
  *
- * LuaJIT's archive asks for eight functions of libgcc_s. As a library of the program's it would cost every start more
- * than all the others together (its constructor executes cpuid, which virtual machines trap); linked statically, it
- * would be a second unwinder beside the one that C++ modules bring, and the two do not mix. So these stand for the
- * functions, and call those of the library, the one that everybody else uses too.
+ * LuaJIT's archive asks for eight functions of libgcc_s, our own frames that clean up for two more. As a library of the
+ * program's it would cost every start more than all the others together (its constructor executes cpuid, which virtual
+ * machines trap); linked statically, it would be a second unwinder beside the one that C++ modules bring, and the two do
+ * not mix. So these stand for the functions, and call those of the library, the one that everybody else uses too.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -70,6 +70,22 @@ _Unwind_Reason_Code _Unwind_RaiseException(struct _Unwind_Exception *exception)
 	FORWARD(_Unwind_RaiseException, exception);
 }
 
+/* From here on for our own frames with something to clean up. */
+_Unwind_Reason_Code __gcc_personality_v0(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
+					 struct _Unwind_Exception *exception, struct _Unwind_Context *context);
+
+_Unwind_Reason_Code __gcc_personality_v0(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
+					 struct _Unwind_Exception *exception, struct _Unwind_Context *context)
+{
+	FORWARD(__gcc_personality_v0, version, actions, class, exception, context);
+}
+
+void _Unwind_Resume(struct _Unwind_Exception *exception)
+{
+	FORWARD(_Unwind_Resume, exception);
+}
+
+/* LuaJIT's again. */
 void _Unwind_DeleteException(struct _Unwind_Exception *exception)
 {
 	FORWARD(_Unwind_DeleteException, exception);
