@@ -27,6 +27,7 @@ local function load_session()
 	if is_loaded then
 		return
 	end
+	is_loaded = true -- now: a name that is nowhere may be asked for while it loads
 	for name, fn in pairs(core.load("session").globals) do
 		local stand_in = M[name]
 		M[name] = fn
@@ -34,7 +35,6 @@ local function load_session()
 			rawset(_G, name, fn)
 		end
 	end
-	is_loaded = true
 end
 
 for _, name in ipairs(session_names) do
