@@ -18,7 +18,7 @@ end
 -- What acts on sessions is loaded when the first of it is asked for: these stand for it until then.
 local session_names = {
 	"spawn", "attach", "policy", "bp", "bps", "on", "run", "detach", "kill", "threads", "sym", "find_sym",
-	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm",
+	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm", "backtrace", "bt", "line", "args", "locals",
 }
 
 local is_loaded
