@@ -87,6 +87,7 @@ int ph_os_status_parse(const char *text, struct ph_os_status *ret)
 		.tracer = (pid_t)number(text, "TracerPid:"),
 		.uid = (uid_t)number(text, "Uid:"),
 		.seccomp = (int)number(text, "Seccomp:"),
+		.filters = (int)number(text, "Seccomp_filters:"),
 		.caught = mask(text, "SigCgt:"),
 		.ignored = mask(text, "SigIgn:"),
 		/* "Kthread:" exists since Linux 6.8; before it, a thread without an address space has no VmSize. */

@@ -20,6 +20,7 @@ struct ph_os_status {
 	uid_t uid;	/* real */
 	bool kthread;
 	int seccomp;	/* 0: none, 1: strict, 2: filters */
+	int filters;	/* how many; 0: none, or a kernel before 5.9 */
 	uint64_t caught;	/* signals that have a handler: bit n - 1 is signal n */
 	uint64_t ignored;	/* likewise */
 };

@@ -53,6 +53,11 @@ int ph_os_syscall(pid_t tid, int sig)
 	return request(PTRACE_SYSCALL, tid, 0, as_data((unsigned long)sig));
 }
 
+int ph_os_sysemu(pid_t tid, int sig)
+{
+	return request(PTRACE_SYSEMU, tid, 0, as_data((unsigned long)sig));
+}
+
 int ph_os_listen(pid_t tid)
 {
 	return request(PTRACE_LISTEN, tid, 0, NULL);
@@ -71,6 +76,11 @@ int ph_os_regs_write(pid_t tid, const struct user_regs_struct *regs)
 int ph_os_rip_write(pid_t tid, uint64_t rip)
 {
 	return request(PTRACE_POKEUSER, tid, offsetof(struct user, regs.rip), as_data(rip));
+}
+
+int ph_os_reg_write(pid_t tid, size_t offset, uint64_t value)
+{
+	return request(PTRACE_POKEUSER, tid, offsetof(struct user, regs) + offset, as_data(value));
 }
 
 int ph_os_xstate_read(pid_t tid, void *buf, size_t *len)

@@ -22,11 +22,15 @@ int ph_os_detach(pid_t tid, int sig);
 int ph_os_cont(pid_t tid, int sig);
 int ph_os_step(pid_t tid, int sig);
 int ph_os_syscall(pid_t tid, int sig);
+int ph_os_sysemu(pid_t tid, int sig);	/* to the next entry, whose call is not made */
 int ph_os_listen(pid_t tid);
 
 int ph_os_regs_read(pid_t tid, struct user_regs_struct *ret);
 int ph_os_regs_write(pid_t tid, const struct user_regs_struct *regs);
 int ph_os_rip_write(pid_t tid, uint64_t rip);
+
+/* One general register, by its place in struct user_regs_struct. */
+int ph_os_reg_write(pid_t tid, size_t offset, uint64_t value);
 
 /* The XSAVE area, NT_X86_XSTATE: *len is the room on entry, what the kernel gave on return. */
 int ph_os_xstate_read(pid_t tid, void *buf, size_t *len);
