@@ -71,6 +71,7 @@ enum ph_event_kind {
 	PH_EVENT_BREAKPOINT,
 	PH_EVENT_STEP,
 	PH_EVENT_SIGNAL,
+	PH_EVENT_SYSCALL,
 	PH_EVENT_EXEC,
 	PH_EVENT_FORK,
 	PH_EVENT_THREAD,
@@ -109,6 +110,7 @@ struct ph_event {
 	const siginfo_t *siginfo;		/* PH_EVENT_SIGNAL */
 	const char *path;			/* PH_EVENT_EXEC */
 	struct ph_process *child;		/* PH_EVENT_FORK */
+	bool leave;				/* PH_EVENT_SYSCALL: the call returns; else it is about to be made */
 	struct ph_reason reason;		/* PH_EVENT_EXIT: how it ended */
 	const struct ph_module_info *module;	/* PH_EVENT_LOAD, before its constructors run; PH_EVENT_UNLOAD, when it is gone */
 };
@@ -188,10 +190,27 @@ PH_API bool ph_session_has_ended(const struct ph_session *session);
 PH_API struct ph_reason ph_session_reason(const struct ph_session *session);
 PH_API struct ph_process *ph_session_process(const struct ph_session *session);	/* the target itself; borrowed */
 
+/* How system calls are read and changed. */
+enum ph_syscall_info {
+	PH_SYSCALL_INFO_AUTO,	/* the last of these that the kernel has */
+	PH_SYSCALL_INFO_REGS,
+	PH_SYSCALL_INFO_GET,	/* PTRACE_GET_SYSCALL_INFO, Linux 5.3 */
+	PH_SYSCALL_INFO_SET,	/* PTRACE_SET_SYSCALL_INFO, Linux 6.16 */
+};
+
 struct ph_policy {
 	bool exitkill;	/* default true: the kernel kills the target when the tracer dies without a word */
 	bool follow;	/* children born from now on */
 	int cpu;	/* where the tracer runs: PH_CPU_AUTO (default), PH_CPU_OFF, or the number of a CPU */
+
+	/*
+	 * A spawned target gets a seccomp filter at its first instruction when there are hooks of system calls by
+	 * then, so that the calls that nobody hooks cost nothing; true: it does not, and neither does one that is to
+	 * outlive the tracer (exitkill is false).
+	 */
+	bool no_seccomp;
+	bool strip_untraced;	/* children made with CLONE_UNTRACED are seen like all others */
+	enum ph_syscall_info syscall_info;
 };
 
 #define PH_CPU_AUTO (-1)	/* with the thread that hits, while it is one only; its own affinity is left alone */
@@ -239,6 +258,9 @@ PH_API void ph_session_select(struct ph_session *session, struct ph_thread *thre
 PH_API int ph_thread_regs_get(struct ph_thread *thread, struct user_regs_struct *ret, struct ph_err *err);
 PH_API int ph_thread_regs_set(struct ph_thread *thread, const struct user_regs_struct *regs, struct ph_err *err);
 
+/* Inside a callback of PH_EVENT_SIGNAL: what comes with it. -EINVAL: another signal (that is PH_SIGNAL's to say). */
+PH_API int ph_thread_siginfo_set(struct ph_thread *thread, const siginfo_t *info, struct ph_err *err);
+
 /*
  * Memory as the program means it: our breakpoints do not show, and writes under one change what it saved. On failure
  * err->addr is the first bad address and err->done the number of good bytes before it.
@@ -284,6 +306,67 @@ PH_API int ph_handler_add(struct ph_session *session, enum ph_event_kind kind, u
 PH_API int ph_handler_remove(struct ph_handler *handler);
 PH_API int ph_handler_enable(struct ph_handler *handler, bool enabled);
 PH_API void ph_handler_unref(struct ph_handler *handler);
+
+/* System calls */
+
+/* By which table a call was made: `syscall`, `int 0x80`, or `syscall` with bit 30 of the number set. */
+enum ph_syscall_abi {
+	PH_SYSCALL_X86_64,
+	PH_SYSCALL_I386,
+	PH_SYSCALL_X32,
+};
+
+struct ph_syscall_options {
+	const char *const *names;	/* "openat"; calls of that name by any table */
+	size_t n_names;
+	const uint64_t *numbers;	/* calls by these numbers of the x86-64 table, or of x32's */
+	size_t n_numbers;
+	bool every;			/* every call, whatever its name */
+	bool enter, leave;		/* when fn is called: PH_EVENT_SYSCALL, event->leave tells which */
+	ph_event_fn fn;
+	void *user;
+	void (*user_free)(void *user);
+};
+
+/* -ENOENT: there is no such call; the message names the nearest. */
+PH_API int ph_syscall_hook_add(struct ph_session *session, const struct ph_syscall_options *options,
+			       struct ph_handler **ret, struct ph_err *err);
+
+struct ph_syscall {
+	enum ph_syscall_abi abi;
+	uint64_t number;
+	uint64_t args[6];
+	int64_t ret;	/* when it returns, or was skipped; else 0 */
+	bool leave;
+};
+
+/*
+ * The call that the thread stands in, inside a callback of PH_EVENT_SYSCALL and after a run that it stopped. What is
+ * changed is handed to the kernel when the thread goes on. -ENOENT: it stands in none.
+ */
+PH_API int ph_thread_syscall_get(struct ph_thread *thread, struct ph_syscall *ret, struct ph_err *err);
+
+/* Before the call is made: -EINVAL after it. index: 0 to 5. */
+PH_API int ph_thread_syscall_set_number(struct ph_thread *thread, uint64_t number, struct ph_err *err);
+PH_API int ph_thread_syscall_set_arg(struct ph_thread *thread, unsigned int index, uint64_t value,
+				     struct ph_err *err);
+
+/* The kernel is not asked: result is the answer. Callbacks of its return are called all the same. */
+PH_API int ph_thread_syscall_skip(struct ph_thread *thread, int64_t result, struct ph_err *err);
+
+/*
+ * An argument becomes a pointer to these bytes, which are put below the thread's stack, where the program keeps
+ * nothing, and taken away when the call returns.
+ */
+PH_API int ph_thread_syscall_set_bytes(struct ph_thread *thread, unsigned int index, const void *bytes, size_t length,
+				       struct ph_err *err);
+
+/* When it returns, or was skipped. */
+PH_API int ph_thread_syscall_set_ret(struct ph_thread *thread, int64_t result, struct ph_err *err);
+
+/* "openat", or NULL for a number without a name; -ENOENT for a name without a number. */
+PH_API const char *ph_syscall_name_of(enum ph_syscall_abi abi, uint64_t number);
+PH_API int64_t ph_syscall_number_of(enum ph_syscall_abi abi, const char *name);
 
 /*
  * Places: the first address of what ph_breakpoint_options.where takes. -ENOENT: no such name; -EAGAIN: an IFUNC, whose

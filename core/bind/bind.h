@@ -135,6 +135,7 @@ void ph_bind_open_action(lua_State *L);
 void ph_bind_open_regs(lua_State *L);
 void ph_bind_open_mem(lua_State *L);
 void ph_bind_open_peek(lua_State *L);
+void ph_bind_open_syscall(lua_State *L);
 void ph_bind_open_disasm(lua_State *L);
 void ph_bind_open_module(lua_State *L);
 void ph_bind_open_backtrace(lua_State *L);
@@ -149,6 +150,16 @@ void ph_bind_push_thread(lua_State *L, struct ph_thread *thread);
 /* Names that never resolved, on standard error, each once. */
 void ph_bind_tell_pending(struct ph_session *session);
 void ph_bind_push_breakpoint(lua_State *L, struct ph_breakpoint *breakpoint);
+/* siginfo.c: a table, and what a hook changed of it, to the thread that is about to get the signal. May raise. */
+void ph_bind_push_siginfo(lua_State *L, const siginfo_t *info);
+void ph_bind_take_siginfo(lua_State *L, int index, struct ph_thread *thread, const siginfo_t *before);
+
+/* The call that the thread stands in. */
+void ph_bind_push_syscall(lua_State *L, struct ph_thread *thread);
+
+/* The same without raising; false, and nothing pushed, when it was never pushed before. */
+bool ph_bind_push_known_syscall(lua_State *L, struct ph_thread *thread);
+
 void ph_bind_push_module(lua_State *L, const struct ph_module_info *module);
 void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason);
 

@@ -111,33 +111,6 @@ bool ph_bind_flush(void)
 	return false;
 }
 
-static void push_siginfo(lua_State *L, const siginfo_t *info)
-{
-	char name[32];
-
-	lua_createtable(L, 0, 6);
-	lua_pushinteger(L, info->si_signo);
-	lua_setfield(L, -2, "number");
-	lua_pushstring(L, ph_bind_signal_name(info->si_signo, name, sizeof(name)));
-	lua_setfield(L, -2, "name");
-	lua_pushinteger(L, info->si_code);
-	lua_setfield(L, -2, "code");
-	/* Which fields hold anything depends on who sent it (sigaction(2)): the kernel's faults have an address. */
-	if (info->si_code > 0 && info->si_code != SI_KERNEL &&
-	    (info->si_signo == SIGSEGV || info->si_signo == SIGBUS || info->si_signo == SIGILL ||
-	     info->si_signo == SIGFPE || info->si_signo == SIGTRAP)) {
-		ph_bind_push_u64(L, (uint64_t)(uintptr_t)info->si_addr);
-		lua_setfield(L, -2, "addr");
-	} else if ((info->si_code <= 0 && info->si_code != SI_TIMER) || info->si_signo == SIGCHLD) {
-		lua_pushinteger(L, info->si_pid);
-		lua_setfield(L, -2, "pid");
-		if (info->si_code == SI_QUEUE) {
-			ph_bind_push_i64(L, (int64_t)(intptr_t)info->si_value.sival_ptr);
-			lua_setfield(L, -2, "value");
-		}
-	}
-}
-
 static int push_arguments(lua_State *L, const struct ph_event *event)
 {
 	switch (event->kind) {
@@ -145,10 +118,9 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 		ph_bind_push_thread(L, event->thread);
 		ph_bind_push_breakpoint(L, event->breakpoint);
 		return 2;
-	case PH_EVENT_SIGNAL:
-		ph_bind_push_thread(L, event->thread);
-		push_siginfo(L, event->siginfo);
-		return 2;
+	case PH_EVENT_SYSCALL:
+		ph_bind_push_syscall(L, event->thread);
+		return 1;
 	case PH_EVENT_EXEC:
 		ph_bind_push_thread(L, event->thread);
 		lua_pushstring(L, event->path);
@@ -166,6 +138,7 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 		ph_bind_push_module(L, event->module);
 		ph_bind_push_thread(L, event->thread);
 		return 2;
+	case PH_EVENT_SIGNAL:
 	case PH_EVENT_STEP:
 	case PH_EVENT_THREAD:
 	case PH_EVENT_THREAD_EXIT:
@@ -219,6 +192,21 @@ static int l_answer(lua_State *L)	/* struct hook, value */
 	return take_answer(L, lua_touserdata(L, 1));
 }
 
+/* With the function at the top: what it changes of the siginfo is taken before its answer. */
+static int call_for_signal(lua_State *L, const struct hook *hook)
+{
+	int siginfo;
+
+	ph_bind_push_siginfo(L, hook->event->siginfo);	/* fn siginfo */
+	siginfo = lua_gettop(L);
+	lua_pushvalue(L, -2);
+	ph_bind_push_thread(L, hook->event->thread);
+	lua_pushvalue(L, siginfo);
+	lua_call(L, 2, 1);
+	ph_bind_take_siginfo(L, siginfo, hook->event->thread, hook->event->siginfo);
+	return take_answer(L, hook);
+}
+
 /* One call of a script's function. All of it may raise, so all of it is protected: the engine is below us. */
 static int l_hook(lua_State *L)		/* struct hook */
 {
@@ -231,8 +219,19 @@ static int l_hook(lua_State *L)		/* struct hook */
 		ph_bind_to_action(L, -1, hook->event->kind, hook->ret, &why);
 		return 0;
 	}
+	if (hook->event->kind == PH_EVENT_SIGNAL)
+		return call_for_signal(L, hook);
 	lua_call(L, push_arguments(L, hook->event), 1);
 	return take_answer(L, hook);
+}
+
+/* False: some of them would have to be made. */
+static bool push_known_arguments(lua_State *L, const struct ph_event *event)
+{
+	if (event->kind == PH_EVENT_SYSCALL)
+		return ph_bind_push_known_syscall(L, event->thread);
+	return event->kind == PH_EVENT_BREAKPOINT && ph_bind_push_known(L, event->thread) &&
+	       ph_bind_push_known(L, event->breakpoint);
 }
 
 /*
@@ -244,15 +243,12 @@ static int call_straight(lua_State *L, const struct hook *hook)
 	const struct ph_event *event = hook->event;
 	int top = lua_gettop(L);
 
-	if (event->kind != PH_EVENT_BREAKPOINT)
-		return -1;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, hook->fn_ref);
-	if (lua_type(L, -1) != LUA_TFUNCTION || !ph_bind_push_known(L, event->thread) ||
-	    !ph_bind_push_known(L, event->breakpoint)) {
+	if (lua_type(L, -1) != LUA_TFUNCTION || !push_known_arguments(L, event)) {
 		lua_settop(L, top);
 		return -1;
 	}
-	if (!ph_bind_call(L, 2, 1))
+	if (!ph_bind_call(L, lua_gettop(L) - top - 1, 1))
 		return false;
 	if (lua_isnil(L, -1))
 		return true;

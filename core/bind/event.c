@@ -12,7 +12,7 @@
 
 static const char *const names[PH_EVENT_COUNT] = {
 	[PH_EVENT_BREAKPOINT] = "breakpoint", [PH_EVENT_STEP] = "step",	    [PH_EVENT_SIGNAL] = "signal",
-	[PH_EVENT_EXEC] = "exec",	      [PH_EVENT_FORK] = "fork",	    [PH_EVENT_THREAD] = "thread",
+	[PH_EVENT_SYSCALL] = "syscall", [PH_EVENT_EXEC] = "exec",	      [PH_EVENT_FORK] = "fork",	    [PH_EVENT_THREAD] = "thread",
 	[PH_EVENT_THREAD_EXIT] = "thread_exit", [PH_EVENT_EXIT] = "exit",
 	[PH_EVENT_LOAD] = "load",	      [PH_EVENT_UNLOAD] = "unload",
 };
@@ -40,6 +40,9 @@ static const struct alias {
 	const char *name;
 	int number;
 } signal_aliases[] = { { "SIGIO", SIGIO }, { "SIGPOLL", SIGPOLL }, { "SIGIOT", SIGIOT }, { "SIGCLD", SIGCLD } },
+  /* include/linux/errno.h: what an interrupted call returns to a tracer, and never to the program. */
+  kernel_errnos[] = { { "ERESTARTSYS", 512 }, { "ERESTARTNOINTR", 513 }, { "ERESTARTNOHAND", 514 },
+		      { "ERESTART_RESTARTBLOCK", 516 } },
   errno_aliases[] = { { "EWOULDBLOCK", EWOULDBLOCK }, { "EDEADLOCK", EDEADLOCK }, { "ENOTSUP", ENOTSUP } };
 
 #define N_ALIASES(table) (sizeof(table) / sizeof((table)[0]))
@@ -90,13 +93,16 @@ int ph_bind_check_signal(lua_State *L, int index, const char *what)
 struct hook {
 	struct ph_handler *handler;	/* borrowed from the session until forget */
 	int ref;			/* registry: the function */
+	int leave_ref;			/* of a system call's return; LUA_NOREF: none */
 	struct hook **handle;		/* the script's userdata; NULL: collected */
 	enum ph_event_kind kind;
 };
 
 static struct ph_action on_event(const struct ph_event *event, void *user)
 {
-	return ph_bind_call_hook(event, ((struct hook *)user)->ref);
+	const struct hook *hook = user;
+
+	return ph_bind_call_hook(event, event->leave ? hook->leave_ref : hook->ref);
 }
 
 static void forget(void *user)
@@ -106,6 +112,7 @@ static void forget(void *user)
 	if (hook->handle)
 		*hook->handle = NULL;
 	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, hook->ref);
+	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, hook->leave_ref);
 	free(hook);
 }
 
@@ -116,8 +123,8 @@ static enum ph_event_kind check_event(lua_State *L, int index)
 	for (int kind = PH_EVENT_BREAKPOINT + 1; kind < PH_EVENT_COUNT; kind++)
 		if (strcmp(names[kind], name) == 0)
 			return (enum ph_event_kind)kind;
-	ph_bind_argument_error(L, "on: there is no event '%s'; the events are signal, exec, fork, thread, thread_exit, "
-			       "exit, load, unload and step", name);
+	ph_bind_argument_error(L, "on: there is no event '%s'; the events are syscall, signal, exec, fork, thread, "
+			       "thread_exit, exit, load, unload and step", name);
 }
 
 /* The signals of the list at index as a set, bit n - 1 for signal n; 0 when there is none. */
@@ -154,9 +161,19 @@ static struct hook *new_hook(lua_State *L, int index, enum ph_event_kind kind, s
 		luaL_unref(L, LUA_REGISTRYINDEX, ref);
 		ph_bind_argument_error(L, "on: out of memory");
 	}
-	*hook = (struct hook){ .ref = ref, .handle = handle, .kind = kind };
+	*hook = (struct hook){ .ref = ref, .leave_ref = LUA_NOREF, .handle = handle, .kind = kind };
 	*handle = hook;
 	return hook;
+}
+
+/* An action in place of a function must be one that can answer the event. */
+static void check_hook(lua_State *L, int index, enum ph_event_kind kind)
+{
+	struct ph_action action;
+	const char *why;
+
+	if (ph_bind_is_action(L, index) && !ph_bind_to_action(L, index, kind, &action, &why))
+		ph_bind_argument_error(L, "on: %s cannot answer %s", why, names[kind]);
 }
 
 static int l_on(lua_State *L)		/* core.on(session | nil, event, list of signals | nil, fn) -> Handle */
@@ -164,12 +181,9 @@ static int l_on(lua_State *L)		/* core.on(session | nil, event, list of signals 
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	enum ph_event_kind kind = check_event(L, 2);
 	uint64_t signals = check_signals(L, 3);
-	struct ph_action action;
 	struct hook **handle, *hook;
-	const char *why;
 
-	if (ph_bind_is_action(L, 4) && !ph_bind_to_action(L, 4, kind, &action, &why))
-		ph_bind_argument_error(L, "on: %s cannot answer %s", why, names[kind]);
+	check_hook(L, 4, kind);
 	if (ph_session_has_ended(session))
 		ph_bind_argument_error(L, "on: the session has ended: its target is gone or was let go");
 	handle = lua_newuserdata(L, sizeof(*handle));
@@ -182,6 +196,73 @@ static int l_on(lua_State *L)		/* core.on(session | nil, event, list of signals 
 		ph_bind_argument_error(L, "on: out of memory");
 	}
 	/* The session's own reference is the one that counts; forget says when that is gone. */
+	ph_handler_unref(hook->handler);
+	return 1;
+}
+
+/* The strings of the list at index; their memory is Lua's, left on the stack. */
+static const char **check_names(lua_State *L, int index, size_t *ret_count)
+{
+	size_t n = lua_istable(L, index) ? lua_objlen(L, index) : 0;
+	const char **list = lua_newuserdata(L, (n + 1) * sizeof(*list));
+
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, index, (int)i + 1);
+		list[i] = luaL_checkstring(L, -1);
+		lua_pop(L, 1);
+	}
+	*ret_count = n;
+	return list;
+}
+
+static uint64_t *check_numbers(lua_State *L, int index, size_t *ret_count)
+{
+	size_t n = lua_istable(L, index) ? lua_objlen(L, index) : 0;
+	uint64_t *list = lua_newuserdata(L, (n + 1) * sizeof(*list));
+
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, index, (int)i + 1);
+		list[i] = ph_bind_check_int(L, -1, 64, "on: filter");
+		lua_pop(L, 1);
+	}
+	*ret_count = n;
+	return list;
+}
+
+/* core.on_syscall(session | nil, names | nil, numbers | nil, every, enter | nil, leave | nil) -> Handle */
+static int l_on_syscall(lua_State *L)
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	struct ph_syscall_options options = {
+		.every = lua_toboolean(L, 4), .enter = !lua_isnil(L, 5), .leave = !lua_isnil(L, 6), .fn = on_event,
+		.user_free = forget,
+	};
+	struct hook **handle, *hook;
+	struct ph_err err;
+	int r;
+
+	lua_settop(L, 6);
+	check_hook(L, 5, PH_EVENT_SYSCALL);
+	check_hook(L, 6, PH_EVENT_SYSCALL);
+	options.names = check_names(L, 2, &options.n_names);
+	options.numbers = check_numbers(L, 3, &options.n_numbers);
+	handle = lua_newuserdata(L, sizeof(*handle));
+	*handle = NULL;
+	luaL_getmetatable(L, HANDLE);
+	lua_setmetatable(L, -2);
+	hook = new_hook(L, 5, PH_EVENT_SYSCALL, handle);
+	options.user = hook;
+	if (options.leave) {
+		lua_pushvalue(L, 6);
+		hook->leave_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	ph_bind_enter();
+	r = ph_syscall_hook_add(session, &options, &hook->handler, &err);
+	ph_bind_leave();
+	if (r < 0) {
+		forget(hook);
+		ph_bind_argument_error(L, "on: %s", err.detail[0] ? err.detail : strerror(-r));
+	}
 	ph_handler_unref(hook->handler);
 	return 1;
 }
@@ -292,6 +373,11 @@ static int l_errnos(lua_State *L)	/* core.errnos() -> {ENOENT = 2, [2] = "ENOENT
 		lua_rawseti(L, -2, code);
 	}
 	add_aliases(L, errno_aliases, N_ALIASES(errno_aliases));
+	add_aliases(L, kernel_errnos, N_ALIASES(kernel_errnos));
+	for (size_t i = 0; i < N_ALIASES(kernel_errnos); i++) {
+		lua_pushstring(L, kernel_errnos[i].name);
+		lua_rawseti(L, -2, kernel_errnos[i].number);
+	}
 	return 1;
 }
 
@@ -305,6 +391,8 @@ void ph_bind_open_event(lua_State *L)		/* core -> core */
 	ph_bind_class_open(L, &(struct ph_bind_class){ HANDLE, methods, getters, l_gc, l_tostring });
 	lua_pushcfunction(L, l_on);
 	lua_setfield(L, -2, "on");
+	lua_pushcfunction(L, l_on_syscall);
+	lua_setfield(L, -2, "on_syscall");
 	lua_pushcfunction(L, l_signals);
 	lua_setfield(L, -2, "signals");
 	lua_pushcfunction(L, l_errnos);

@@ -226,6 +226,10 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason)
 		lua_setfield(L, -2, "event");
 		ph_bind_push_breakpoint(L, reason->breakpoint);
 		lua_setfield(L, -2, "breakpoint");
+		if (reason->event == PH_EVENT_SYSCALL && reason->thread) {
+			ph_bind_push_syscall(L, reason->thread);
+			lua_setfield(L, -2, "sc");
+		}
 	}
 }
 
@@ -339,19 +343,34 @@ static int l_processes(lua_State *L)
 	return 1;
 }
 
-static int l_policy(lua_State *L)	/* session:set_policy(exitkill, follow, cpu), nil: as it is; cpu: PH_CPU_… */
+/* The boolean in the field, or what it was. */
+static bool flag_or(lua_State *L, int table, const char *name, bool otherwise)
+{
+	lua_getfield(L, table, name);
+	if (!lua_isnil(L, -1))
+		otherwise = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return otherwise;
+}
+
+/* session:set_policy{exitkill, follow, no_seccomp, strip_untraced, syscall_info = 0 to 3, cpu = PH_CPU_…}, nil: as it is */
+static int l_policy(lua_State *L)
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	struct ph_policy policy = ph_session_policy(session);
 	struct ph_err err;
 	int r;
 
-	if (!lua_isnoneornil(L, 2))
-		policy.exitkill = lua_toboolean(L, 2);
-	if (!lua_isnoneornil(L, 3))
-		policy.follow = lua_toboolean(L, 3);
-	if (!lua_isnoneornil(L, 4))
-		policy.cpu = (int)lua_tointeger(L, 4);
+	policy.exitkill = flag_or(L, 2, "exitkill", policy.exitkill);
+	policy.follow = flag_or(L, 2, "follow", policy.follow);
+	policy.no_seccomp = flag_or(L, 2, "no_seccomp", policy.no_seccomp);
+	policy.strip_untraced = flag_or(L, 2, "strip_untraced", policy.strip_untraced);
+	lua_getfield(L, 2, "syscall_info");
+	if (!lua_isnil(L, -1))
+		policy.syscall_info = (enum ph_syscall_info)lua_tointeger(L, -1);
+	lua_getfield(L, 2, "cpu");
+	if (!lua_isnil(L, -1))
+		policy.cpu = (int)lua_tointeger(L, -1);
 	r = ph_session_set_policy(session, &policy, &err);
 	if (r < 0)
 		ph_bind_raise(L, &err);

@@ -29,6 +29,7 @@ int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int sig, int *
 	if (r < 0)
 		return r;
 	r = start(thread->tid, how, sig);
+	ph_call_resumed(&thread->call, how == PH_ALONE_SYSCALL ? PH_CALL_BY_SYSCALL : PH_CALL_UNSEEN);
 	/* -ESRCH: killed while it was stopped. Its end is on the way, and the wait finds it. */
 	if (r < 0 && r != -ESRCH)
 		return ph_err_set_in(err, r, "run alone", thread->tid);
@@ -84,6 +85,14 @@ void ph_alone_die(struct ph_thread *thread)
 	ph_os_cont(thread->tid, 0);
 	ph_thread_set_running(thread);
 	thread->state = PH_THREAD_EXITING;
+}
+
+void ph_alone_enter_vfork(struct ph_thread *thread)
+{
+	ph_os_cont(thread->tid, 0);
+	ph_thread_set_running(thread);
+	thread->vforking = false;
+	thread->in_vfork = true;
 }
 
 void ph_alone_note_stray(struct ph_tracer *tracer, pid_t tid, int status)

@@ -34,6 +34,8 @@ bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status);
  */
 void ph_alone_die(struct ph_thread *thread);
 
+/* A thread that stands in its vfork event goes into the kernel, to wait there for its child. */
+void ph_alone_enter_vfork(struct ph_thread *thread);
 /*
  * A status of a thread that nobody has told of yet: kept until its parent does. One that is dying goes on to its end:
  * a parent that dies with it may never tell.

@@ -15,7 +15,9 @@ unsigned long ph_trace_options(const struct ph_session *session)
 	/* TRACEEXIT: a leader that exits before its threads is never reported otherwise, and nobody could wait for it. */
 	return PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
 	       PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT |
-	       (session->policy.exitkill ? PTRACE_O_EXITKILL : 0);
+	       (session->policy.exitkill ? PTRACE_O_EXITKILL : 0) |
+	       /* Only for a filter of ours: a call that the program's own stops is to fail as without a tracer. */
+	       (session->calls.filtered ? PTRACE_O_TRACESECCOMP : 0);
 }
 
 /* The CLONE_ flags of the call that the parent is in; the event's kind alone tells neither threads nor shared memory. */
@@ -48,7 +50,7 @@ static struct ph_process *introduce_process(struct ph_thread *parent, pid_t pid,
 
 	if (shares)
 		space = ph_space_ref(of->space);
-	else if (ph_space_new(pid, &space, NULL) < 0)
+	else if (ph_space_new(pid, &space, NULL) < 0 && !(of->silent && (space = ph_space_new_blind())))
 		return NULL;
 	if (ph_process_new(of->session, pid, space, &process) < 0) {
 		ph_space_unref(space);
@@ -76,6 +78,10 @@ static void introduce(struct ph_thread *parent, pid_t tid, uint64_t flags)
 		return;
 	}
 	child->newborn = true;
+	child->untraced = parent->untraced;
+	/* Shared memory is the parent's to put right. */
+	if ((flags & CLONE_VM) && child->untraced.at)
+		child->untraced.active = false;
 	if (process != parent->process) {
 		ph_process_unref(parent->born);
 		parent->born = ph_process_ref(process);
@@ -185,6 +191,8 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 	struct ph_stop stop = ph_stop_decode(status);
 
 	thread->process->session->stats.stops++;
+	ph_call_note(&thread->call, stop.kind);
+	thread->last_stop = stop.kind;
 	switch (stop.kind) {
 	case PH_STOP_EXITED:
 	case PH_STOP_KILLED:
@@ -220,6 +228,7 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 		thread->in_vfork = false;
 		break;
 	case PH_STOP_SYSCALL:
+	case PH_STOP_SECCOMP:
 	case PH_STOP_OTHER:
 		break;
 	}

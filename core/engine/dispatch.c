@@ -13,6 +13,7 @@
 #include "engine/mapping.h"
 #include "engine/resume.h"
 #include "engine/signal.h"
+#include "engine/syscall.h"
 #include "engine/tripwire.h"
 #include "os/ptrace.h"
 
@@ -244,9 +245,10 @@ static void on_signal(struct ph_thread *thread, int sig)
 		bool injected = thread->n_deferred && ph_signal_arrive(thread, &info);
 
 		if (wanted && !injected) {
-			event.siginfo = &info;
+			event.siginfo = thread->siginfo = &info;
 			ph_session_select(session, thread);
 			ph_handler_emit(session, &event, &plan);
+			thread->siginfo = NULL;
 		}
 	}
 	if (plan.suppress)
@@ -353,8 +355,9 @@ static void dispatch(struct ph_thread *thread, struct ph_stop stop)
 		ph_life_exiting(thread);
 		break;
 	case PH_STOP_SYSCALL:
+	case PH_STOP_SECCOMP:
 		ph_mapping_stopped(thread);
-		ph_resume(thread);
+		ph_syscall_stopped(thread, stop.kind);
 		break;
 	case PH_STOP_VFORK_DONE:
 	case PH_STOP_OTHER:

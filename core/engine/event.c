@@ -15,6 +15,7 @@ static const struct {
 	{ PTRACE_EVENT_VFORK_DONE, PH_STOP_VFORK_DONE },
 	{ PTRACE_EVENT_EXEC, PH_STOP_EXEC },
 	{ PTRACE_EVENT_EXIT, PH_STOP_EXITING },
+	{ PTRACE_EVENT_SECCOMP, PH_STOP_SECCOMP },
 };
 
 struct ph_stop ph_stop_decode(int status)

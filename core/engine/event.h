@@ -19,6 +19,7 @@ enum ph_stop_kind {
 	PH_STOP_GROUP,		/* value: stop signal */
 	PH_STOP_INTERRUPT,
 	PH_STOP_SYSCALL,
+	PH_STOP_SECCOMP,	/* a filter answered SECCOMP_RET_TRACE: before the call is made */
 	PH_STOP_CLONE,
 	PH_STOP_FORK,
 	PH_STOP_VFORK,

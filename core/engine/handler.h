@@ -10,6 +10,24 @@
 #include "engine/plan.h"
 #include "engine/thread.h"
 
+/*
+ * A hook of system calls; calls passes to it, also on failure. Whom it wants to see changes how threads are resumed.
+ */
+int ph_handler_add_calls(struct ph_session *session, struct ph_call_set *calls, bool enter, bool leave, ph_event_fn fn,
+			 void *user, void (*user_free)(void *user), struct ph_handler **ret);
+
+/* Which of its stops some hook wants of this call. */
+struct ph_call_wish {
+	bool enter, leave;
+};
+struct ph_call_wish ph_handler_wish(const struct ph_session *session, enum ph_abi abi, uint64_t number);
+
+/* Every call that some hook wants. */
+void ph_handler_union(const struct ph_session *session, struct ph_call_set *ret);
+
+/* Hooks, the filter or the policy changed: whether every call has to stop. */
+void ph_handler_update_calls(struct ph_session *session);
+
 bool ph_handler_wanted(const struct ph_session *session, enum ph_event_kind kind);
 
 /* Calls every handler of the event's kind; what they want is added to plan. */

@@ -17,7 +17,10 @@ bool ph_inject_allowed(const struct ph_thread *thread)
 {
 	struct ph_os_status status;
 
-	return ph_os_status_read(thread->tid, &status) >= 0 && status.seccomp == 0;
+	if (ph_os_status_read(thread->tid, &status) < 0)
+		return false;
+	/* Our own lets everything pass. A kernel before 5.9 does not say how many there are. */
+	return status.seccomp == 0 || (thread->process->session->calls.filtered && status.filters == 1);
 }
 
 /* Some syscall instruction: the vDSO has one for calls that it cannot answer itself. */
@@ -69,6 +72,9 @@ static int run_to(struct ph_thread *thread, enum ph_alone_how how, enum ph_stop_
 		if (stop.kind == wanted)
 			return 0;
 		if ((stop.kind == PH_STOP_SIGNAL || stop.kind == PH_STOP_TRAP) && put_off(thread) >= 0)
+			continue;
+		/* Our own filter's. */
+		if (stop.kind == PH_STOP_SECCOMP)
 			continue;
 		if (stop.kind != PH_STOP_GROUP && stop.kind != PH_STOP_INTERRUPT) {
 			ph_thread_set_pending(thread, status);

@@ -14,6 +14,7 @@
 #include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/cpu.h"
+#include "engine/handler.h"
 #include "engine/guard.h"
 #include "engine/hold.h"
 #include "engine/run.h"
@@ -163,6 +164,7 @@ static int open_spawned(struct ph_session *session, pid_t pid, struct ph_err *er
 		return r;
 	if (ph_stop_decode(status).kind != PH_STOP_INTERRUPT)
 		ph_thread_set_pending(thread, status);
+	session->calls.way = session->calls.best_way = ph_os_call_best_way(pid);
 	ph_guard_begin(thread);
 	return 0;
 }
@@ -356,6 +358,7 @@ static int attach_to(struct ph_session *session, pid_t pid, struct ph_err *err)
 	thread = ph_process_any_thread(process);
 	if (!thread || thread->state != PH_THREAD_STOPPED)
 		return -ESRCH;
+	session->calls.way = session->calls.best_way = ph_os_call_best_way(thread->tid);
 	r = check_64_bit(thread, err);
 	if (r >= 0)
 		ph_guard_look(thread);
@@ -396,6 +399,26 @@ int ph_session_attach(struct ph_tracer *tracer, pid_t pid, bool follow, struct p
 
 /* ---- Policy */
 
+static int choose_way(struct ph_session *session, enum ph_syscall_info wanted, struct ph_err *err)
+{
+	static const enum ph_os_call_way ways[] = {
+		[PH_SYSCALL_INFO_REGS] = PH_OS_CALL_BY_REGS,
+		[PH_SYSCALL_INFO_GET] = PH_OS_CALL_BY_GET,
+		[PH_SYSCALL_INFO_SET] = PH_OS_CALL_BY_SET,
+	};
+
+	if (wanted == PH_SYSCALL_INFO_AUTO) {
+		session->calls.way = session->calls.best_way;
+		return 0;
+	}
+	if (ways[wanted] > session->calls.best_way)
+		return ph_err_say(err, -ENOTSUP, "set policy", "this kernel has no PTRACE_%s_SYSCALL_INFO (Linux %s)",
+				  wanted == PH_SYSCALL_INFO_SET ? "SET" : "GET",
+				  wanted == PH_SYSCALL_INFO_SET ? "6.16" : "5.3");
+	session->calls.way = ways[wanted];
+	return 0;
+}
+
 int ph_session_set_policy(struct ph_session *session, const struct ph_policy *policy, struct ph_err *err)
 {
 	struct ph_process *process;
@@ -406,7 +429,11 @@ int ph_session_set_policy(struct ph_session *session, const struct ph_policy *po
 		return r;
 	if (policy->cpu != session->policy.cpu && (r = ph_cpu_set_policy(session->tracer, policy->cpu, err)) < 0)
 		return r;
+	r = choose_way(session, policy->syscall_info, err);
+	if (r < 0)
+		return r;
 	session->policy = *policy;
+	ph_handler_update_calls(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 			thread->options_stale = true;

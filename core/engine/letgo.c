@@ -8,16 +8,17 @@
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
 #include "engine/copy.h"
+#include "engine/cpu.h"
 #include "engine/guard.h"
 #include "engine/hold.h"
+#include "engine/keeper.h"
 #include "engine/signal.h"
 #include "engine/step.h"
+#include "engine/syscall.h"
 #include "engine/trap.h"
 #include "engine/tripwire.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
-
-#define SYSCALL_LENGTH 2
 
 static void retire_threads(struct ph_process *process)
 {
@@ -39,17 +40,46 @@ static int settle_trap(struct ph_thread *thread)
 	return 0;
 }
 
-/* At the entry of a call, which has not been made: it becomes the instruction that will make it. */
-static void settle_call(struct ph_thread *thread)
+static void leave_kernel(struct ph_thread *thread)
 {
-	struct user_regs_struct *regs = &thread->view.regs;
+	int status;
 
-	if (ph_thread_regs_fetch(thread, NULL) < 0 || (int64_t)regs->rax != -ENOSYS || (int64_t)regs->orig_rax < 0)
+	ph_list_remove(&thread->in_pending);
+	if (ph_alone_run(thread, PH_ALONE_OUT, 0, &status, NULL) >= 0 && ph_stop_decode(status).kind != PH_STOP_INTERRUPT)
+		ph_thread_set_pending(thread, status);
+}
+
+/*
+ * Out of the system call in whose middle it stands: it must be where it can be led elsewhere and back, or made to call
+ * something. The result of its own call is in no register before. In a vfork event it goes on to wait for its child, which
+ * is let go first.
+ */
+static void leave_call(struct ph_thread *thread)
+{
+	if (ph_syscall_settle(thread)) {
+		leave_kernel(thread);
 		return;
-	regs->rax = regs->orig_rax;
-	regs->orig_rax = (uint64_t)-1;
-	thread->view.dirty = PH_DIRTY_ANY;
-	ph_thread_set_rip(thread, regs->rip - SYSCALL_LENGTH);
+	}
+	if (!thread->process->session->calls.filtered)
+		return;
+	switch (thread->last_stop) {
+	case PH_STOP_VFORK:
+		ph_list_remove(&thread->in_pending);
+		ph_alone_enter_vfork(thread);
+		break;
+	case PH_STOP_EXEC:
+		/* Of memory that is gone. */
+		ph_call_drop_loans(&thread->call);
+		thread->untraced.active = false;
+		__attribute__((fallthrough));
+	case PH_STOP_CLONE:
+	case PH_STOP_FORK:
+	case PH_STOP_VFORK_DONE:
+		leave_kernel(thread);
+		break;
+	default:
+		break;
+	}
 }
 
 /* What the stopped thread needs before it runs untraced: the signal to deliver. Sites are still in place. */
@@ -59,6 +89,9 @@ static int settle(struct ph_thread *thread)
 	siginfo_t info;
 	int length, status;
 
+	leave_call(thread);
+	if (thread->state != PH_THREAD_STOPPED)
+		return 0;
 	if (!ph_thread_has_pending(thread) && !thread->stop_signal && ph_alone_take_trap(thread, &status))
 		ph_trap_defer(thread, status);
 	if (!ph_thread_has_pending(thread)) {
@@ -73,8 +106,6 @@ static int settle(struct ph_thread *thread)
 	stop = ph_stop_decode(ph_thread_take_pending(thread));
 	if (stop.kind == PH_STOP_TRAP)
 		return settle_trap(thread);
-	if (stop.kind == PH_STOP_SYSCALL)
-		settle_call(thread);
 	if (stop.kind != PH_STOP_SIGNAL)
 		return 0;
 	if (thread->n_deferred && ph_os_siginfo_read(thread->tid, &info) >= 0)
@@ -82,8 +113,11 @@ static int settle(struct ph_thread *thread)
 	return stop.value;
 }
 
-/* One that was killed while it stood still cannot be detached: it has an end to be read (see_off). */
-static void detach_thread(struct ph_thread *thread, int sig)
+/*
+ * True when it lives on by itself. One that was killed while it stood still cannot be detached: it has an end to be read
+ * (see_off).
+ */
+static bool detach_thread(struct ph_thread *thread, int sig)
 {
 	if (thread->unguarded && !sig && thread->state == PH_THREAD_STOPPED)
 		ph_guard_keep(thread);
@@ -91,10 +125,14 @@ static void detach_thread(struct ph_thread *thread, int sig)
 		ph_thread_regs_flush(thread, NULL);
 		if (ph_os_detach(thread->tid, sig) == -ESRCH) {
 			thread->state = PH_THREAD_EXITING;
-			return;
+			return false;
 		}
+		ph_thread_retire(thread);
+		return true;
 	}
-	ph_thread_retire(thread);
+	if (thread->state != PH_THREAD_EXITING)
+		ph_thread_retire(thread);
+	return false;
 }
 
 /* Its exit event may be still to come, and is to be passed. */
@@ -112,7 +150,7 @@ static void await_end(struct ph_thread *thread)
  * A thread that began to exit cannot be detached; its end has to be read, or it stays a zombie of ours and its parent
  * never hears of it. That of the first thread comes when all others are gone: not while one of them lives on.
  */
-static void see_off(struct ph_process *process)
+static void see_off(struct ph_process *process, bool others_live)
 {
 	struct ph_thread *thread, *leader = NULL;
 
@@ -122,20 +160,61 @@ static void see_off(struct ph_process *process)
 		else if (thread->state == PH_THREAD_EXITING)
 			await_end(thread);
 	}
-	if (leader && leader->state == PH_THREAD_EXITING && !ph_process_any_thread(process))
+	if (leader && leader->state == PH_THREAD_EXITING && !others_live && !ph_process_any_thread(process))
 		await_end(leader);
 }
 
 void ph_let_go_process(struct ph_process *process)
 {
 	struct ph_thread *thread;
+	bool live = false;
 
-	see_off(process);
+	see_off(process, false);
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
-		detach_thread(thread, thread->state == PH_THREAD_STOPPED ? settle(thread) : 0);
-	see_off(process);
+		live |= detach_thread(thread, thread->state == PH_THREAD_STOPPED ? settle(thread) : 0);
+	see_off(process, live);
+	retire_threads(process);
 	ph_tripwires_remove(process);
 	ph_process_retire(process);
+}
+
+static bool stands_in_exit_event(const struct ph_thread *thread)
+{
+	return thread->state == PH_THREAD_STOPPED && thread->last_stop == PH_STOP_EXITING;
+}
+
+/* By a keeper, where the filter's calls need one. Threads about to end make no more calls. */
+static void hand_over(struct ph_process *process, struct ph_keeper *keeper)
+{
+	struct ph_thread *thread;
+
+	ph_list_each(thread, &process->threads, struct ph_thread, in_process) {
+		if (thread->state != PH_THREAD_STOPPED)
+			continue;
+		if (stands_in_exit_event(thread)) {
+			ph_os_detach(thread->tid, 0);
+			ph_thread_retire(thread);
+			continue;
+		}
+		thread->stop_signal = settle(thread);
+		if (thread->unguarded && !thread->stop_signal && thread->state == PH_THREAD_STOPPED)
+			ph_guard_keep(thread);
+	}
+	/* The first thread's end comes when those that were kept have ended. */
+	if (ph_keeper_take(keeper, process) > 0) {
+		see_off(process, true);
+		retire_threads(process);
+	}
+}
+
+static void let_go(struct ph_process *process, struct ph_keeper *keeper)
+{
+	if (process->session->calls.filtered) {
+		ph_cpu_leave(process->session->tracer);
+		if (keeper->fd >= 0 || ph_keeper_open(keeper) >= 0)
+			hand_over(process, keeper);
+	}
+	ph_let_go_process(process);
 }
 
 /* A parent in vfork is stopped only when its child has gone its way, which it does now that it is let go. */
@@ -167,10 +246,32 @@ static void unmap_copies(struct ph_process *process)
 		ph_copy_unmap(best);
 }
 
+static bool is_any(const struct ph_process *process)
+{
+	(void)process;
+	return true;
+}
+
+/* Children before parents: a vfork parent stops only after its child has gone. */
+static void let_go_from_last(struct ph_session *session, bool (*which)(const struct ph_process *),
+			     struct ph_keeper *keeper)
+{
+	for (struct ph_list *node = session->processes.prev; node != &session->processes;) {
+		struct ph_process *process = PH_LIST_OF(node, struct ph_process, in_session);
+
+		node = node->prev;
+		if (!which(process))
+			continue;
+		await_vfork(process);
+		let_go(process, keeper);
+	}
+}
+
 void ph_let_go_session(struct ph_session *session, bool stopped)
 {
 	struct ph_process *process;
 	struct ph_thread *thread;
+	struct ph_keeper keeper = PH_KEEPER_NONE;
 
 	ph_hold_session(session);
 	if (session->spawned && session->target->alive)
@@ -187,15 +288,21 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	/* Only now: a thread that is to make a call for us must not stop on the way. */
 	if (stopped)
 		kill(session->target->pid, SIGSTOP);
-	/* Children before parents: a vfork parent stops only after its child has gone. */
-	for (struct ph_list *node = session->processes.prev; node != &session->processes;) {
-		struct ph_list *before = node->prev;
+	let_go_from_last(session, is_any, &keeper);
+	ph_keeper_close(&keeper);
+}
 
-		process = PH_LIST_OF(node, struct ph_process, in_session);
-		await_vfork(process);
-		ph_let_go_process(process);
-		node = before;
-	}
+/* Children that nobody follows live on when the others are killed. */
+static void let_go_silent(struct ph_session *session)
+{
+	struct ph_keeper keeper = PH_KEEPER_NONE;
+	struct ph_process *process;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		if (ph_process_is_apart(process))
+			ph_hold_space(session, process->space, NULL);
+	let_go_from_last(session, ph_process_is_apart, &keeper);
+	ph_keeper_close(&keeper);
 }
 
 /* Ends that were read already will not be reported again. */
@@ -268,6 +375,7 @@ void ph_kill_session(struct ph_session *session)
 {
 	struct ph_process *process;
 
+	let_go_silent(session);
 	ph_breakpoints_retire(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		end(process);

@@ -11,7 +11,9 @@
 #include "engine/placing.h"
 #include "engine/resume.h"
 #include "engine/tripwire.h"
+#include "engine/untraced.h"
 #include "os/procfs.h"
+#include "os/ptrace.h"
 
 #define USER_CODE_32 0x23	/* cs of 32-bit code: __USER32_CS */
 
@@ -21,8 +23,12 @@ void ph_life_born(struct ph_thread *thread)
 	struct ph_event event = ph_resume_event(thread, PH_EVENT_THREAD);
 
 	thread->newborn = false;
-	/* A copy of the memory, cleaned when it was introduced: nobody follows it, so it is on its own from here. */
-	if (process->silent && ph_process_has_own_space(process)) {
+	ph_untraced_restore(thread);
+	/*
+	 * A copy of the memory, cleaned when it was introduced: nobody follows it, so it is on its own from here. But where
+	 * our filter is, its calls fail without a tracer: it stays, in silence.
+	 */
+	if (process->silent && ph_process_has_own_space(process) && !process->session->calls.filtered) {
 		ph_let_go_process(process);
 		return;
 	}
@@ -56,6 +62,28 @@ static void bury_others(struct ph_thread *survivor)
 			ph_thread_retire(thread);
 }
 
+/*
+ * The event's message is the id that the caller of exec had: the call is its. What was lent to it lies in memory that is
+ * gone.
+ */
+static void take_call(struct ph_thread *survivor)
+{
+	struct ph_thread *caller = survivor;
+	unsigned long tid;
+
+	if (ph_os_event_message(survivor->tid, &tid) >= 0 && (pid_t)tid != survivor->tid)
+		caller = ph_tracer_find(survivor->process->session->tracer, (pid_t)tid);
+	if (caller) {
+		ph_call_drop_loans(&caller->call);
+		caller->untraced.active = false;
+	}
+	if (!caller || caller == survivor)
+		return;
+	ph_call_drop_loans(&survivor->call);
+	survivor->call = caller->call;
+	caller->call = (struct ph_call){ 0 };
+}
+
 /* Sites of the old program are forgotten, not taken out: by now their addresses mean the new one's memory. */
 static void set_space(struct ph_process *process, struct ph_space *space)
 {
@@ -80,9 +108,13 @@ void ph_life_exec(struct ph_thread *thread)
 	char path[4096] = "";
 	int r;
 
+	take_call(thread);
 	bury_others(thread);
 	ph_thread_end_pass(thread);
 	r = ph_space_new(thread->tid, &space, &err);
+	/* Nobody looks into it. */
+	if (r < 0 && r != -ESRCH && process->silent && (space = ph_space_new_blind()))
+		r = 0;
 	if (r < 0) {
 		if (r != -ESRCH)
 			ph_resume_fail(session, r, &err);
@@ -90,7 +122,10 @@ void ph_life_exec(struct ph_thread *thread)
 	}
 	set_space(process, space);
 	if (process->silent) {
-		ph_let_go_process(process);
+		if (session->calls.filtered)
+			ph_resume(thread);
+		else
+			ph_let_go_process(process);
 		return;
 	}
 	if (ph_thread_regs_fetch(thread, NULL) >= 0 && thread->view.regs.cs == USER_CODE_32) {

@@ -50,6 +50,16 @@ bool ph_process_has_own_space(const struct ph_process *process)
 	return true;
 }
 
+bool ph_process_is_apart(const struct ph_process *process)
+{
+	struct ph_process *other;
+
+	ph_list_each(other, &process->session->processes, struct ph_process, in_session)
+		if (!other->silent && other->space == process->space)
+			return false;
+	return process->silent;
+}
+
 void ph_process_set_space(struct ph_process *process, struct ph_space *space)
 {
 	ph_space_unref(process->space);

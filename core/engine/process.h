@@ -56,6 +56,9 @@ void ph_process_retire(struct ph_process *process);
 /* No other process of the session lives in its memory. */
 bool ph_process_has_own_space(const struct ph_process *process);
 
+/* Nobody follows it, nor any other that lives in its memory: the session's end is not its. */
+bool ph_process_is_apart(const struct ph_process *process);
+
 /* The program was replaced. Takes the reference over. */
 void ph_process_set_space(struct ph_process *process, struct ph_space *space);
 

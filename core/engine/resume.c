@@ -15,6 +15,7 @@
 #include "engine/mapping.h"
 #include "engine/signal.h"
 #include "engine/step.h"
+#include "engine/untraced.h"
 #include "os/ptrace.h"
 
 struct ph_event ph_resume_event(struct ph_thread *thread, enum ph_event_kind kind)
@@ -66,10 +67,32 @@ static bool deliver_trap(struct ph_thread *thread)
 	return true;
 }
 
+#define ANSWERED_IN_A_ROW 4	/* from there on the next one is expected to be answered too */
+
+static enum ph_call_way call_way(const struct ph_thread *thread)
+{
+	const struct ph_session *session = thread->process->session;
+	const struct ph_session_calls *calls = &session->calls;
+	const struct ph_call *call = &thread->call;
+	bool every = (calls->every || ph_mapping_wanted(session)) && !thread->process->silent;
+
+	if (call->view.skipped && !call->wants_exit && call->answered >= ANSWERED_IN_A_ROW && calls->every &&
+	    !calls->filtered)
+		return PH_CALL_BY_SYSEMU;
+	return call->wants_exit || call->redo.active || every ? PH_CALL_BY_SYSCALL : PH_CALL_UNSEEN;
+}
+
+static int (*const resumes[])(pid_t tid, int sig) = {
+	[PH_CALL_UNSEEN] = ph_os_cont,
+	[PH_CALL_BY_SYSCALL] = ph_os_syscall,
+	[PH_CALL_BY_SYSEMU] = ph_os_sysemu,
+};
+
 static void go(struct ph_thread *thread)
 {
 	struct ph_err err = { 0 };
 	int sig, r;
+	enum ph_call_way way;
 	bool listen;
 
 	/* A call in the target would lose the signal: then when it goes on from that. */
@@ -90,18 +113,15 @@ static void go(struct ph_thread *thread)
 	/* Only a stopped thread takes options. */
 	if (thread->options_stale)
 		thread->options_stale = ph_os_set_options(thread->tid, ph_trace_options(thread->process->session)) < 0;
-	if (listen)
-		r = ph_os_listen(thread->tid);
-	else if (ph_mapping_wanted(thread->process->session))
-		r = ph_os_syscall(thread->tid, sig);
-	else
-		r = ph_os_cont(thread->tid, sig);
+	way = call_way(thread);
+	r = listen ? ph_os_listen(thread->tid) : resumes[way](thread->tid, sig);
 	/* -ESRCH: killed while it was stopped. Its end is on the way. */
 	if (r < 0 && r != -ESRCH) {
 		ph_err_set_in(&err, r, "resume", thread->tid);
 		ph_resume_fail(thread->process->session, r, &err);
 		return;
 	}
+	ph_call_resumed(&thread->call, way);
 	ph_thread_set_running(thread);
 	thread->in_vfork = thread->vforking;
 	thread->vforking = false;
@@ -203,6 +223,55 @@ static bool finish_pass(struct ph_thread *thread)
 	return true;
 }
 
+/*
+ * A call that PTRACE_SYSEMU passes over, and that is to be made: back to its instruction, which stops once more. No
+ * handler of a signal may make other calls in between.
+ */
+static void make_anew(struct ph_thread *thread)
+{
+	struct ph_call *call = &thread->call;
+
+	if (ph_os_sigmask_read(thread->tid, &call->redo.mask) < 0 || ph_os_sigmask_write(thread->tid, UINT64_MAX) < 0 ||
+	    !ph_thread_rewind_call(thread))
+		return;
+	call->redo.active = true;
+	call->redo.told = call->told;
+	call->redo.wants_exit = call->wants_exit;
+	call->view.phase = PH_CALL_OVER;
+}
+
+/*
+ * What a call still asks for before it is made; true when the thread may go on. One that hooks answered returns without
+ * the kernel, so its return is told here.
+ */
+static bool finish_call(struct ph_thread *thread)
+{
+	struct ph_call *call = &thread->call;
+	struct ph_event event;
+	struct ph_plan plan = { 0 };
+
+	if (call->view.phase != PH_CALL_ENTER)
+		return true;
+	if (!call->view.skipped) {
+		ph_untraced_strip(thread);
+		call->answered = 0;
+		if (call->emulated)
+			make_anew(thread);
+		return true;
+	}
+	call->answered++;
+	call->left = true;
+	call->wants_exit = call->loans;
+	ph_call_show_return(call, call->view.ret);
+	if (!call->told)
+		return true;
+	event = ph_resume_event(thread, PH_EVENT_SYSCALL);
+	event.leave = true;
+	ph_handler_emit(event.session, &event, &plan);
+	ph_resume_plan(thread, PH_EVENT_SYSCALL, &plan, NULL);
+	return false;
+}
+
 void ph_resume(struct ph_thread *thread)
 {
 	struct ph_session *session = thread->process->session;
@@ -211,7 +280,7 @@ void ph_resume(struct ph_thread *thread)
 		return;
 	ph_loader_attend(thread);
 	/* In a group stop nothing of the program runs: the pass waits for its end. */
-	if (thread->group_stopped || (finish_pass(thread) && thread->state == PH_THREAD_STOPPED))
+	if (thread->group_stopped || (finish_pass(thread) && finish_call(thread) && thread->state == PH_THREAD_STOPPED))
 		go(thread);
 }
 
@@ -247,7 +316,7 @@ bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread
 
 		session->wants_kill = false;
 		ph_list_each(process, &session->processes, struct ph_process, in_session)
-			if (!process->reaped)
+			if (!process->reaped && !ph_process_is_apart(process))
 				kill(process->pid, SIGKILL);
 		return false;
 	}

@@ -8,6 +8,7 @@
 #include "engine/breakpoint.h"
 #include "engine/cpu.h"
 #include "engine/dispatch.h"
+#include "engine/filter.h"
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/letgo.h"
@@ -106,6 +107,8 @@ int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_rea
 		session->failure = (struct ph_err){ 0 };
 		ph_session_set_outcome(session, (struct ph_reason){ 0 });
 		ph_tracer_reap_children(session->tracer);
+		if (session->spawned && !session->was_run)
+			ph_filter_install(session);
 		session->in_run = session->was_run = true;
 		ph_resume_session(session);
 		r = loop(session, deadline, err);

@@ -18,6 +18,7 @@ int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **r
 	session->policy.exitkill = true;
 	session->policy.cpu = PH_CPU_AUTO;
 	session->next_id = 1;
+	session->calls.next_serial = 1;
 	ph_list_init(&session->processes);
 	ph_list_init(&session->breakpoints);
 	for (int i = 0; i < PH_EVENT_COUNT; i++)

@@ -10,6 +10,17 @@
 
 #include "base/list.h"
 #include "engine/tracer.h"
+#include "os/syscall_info.h"
+#include "x86/syscalls.h"
+
+/* How the session sees system calls. */
+struct ph_session_calls {
+	enum ph_os_call_way way, best_way;
+	bool filtered;			/* its threads have our seccomp filter, children's too */
+	struct ph_call_set filter;	/* the calls that it stops */
+	bool every;			/* somebody wants more than that: every call stops, by PTRACE_SYSCALL */
+	uint32_t next_serial;		/* of hooks */
+};
 
 struct ph_session {
 	unsigned int users, refs;
@@ -18,6 +29,7 @@ struct ph_session {
 	struct ph_list processes;	/* live ones, the target's first while it lives */
 	struct ph_list breakpoints;	/* in the order added */
 	struct ph_list handlers[PH_EVENT_COUNT];
+	struct ph_session_calls calls;
 	struct ph_process *target;	/* counted; the process that the session was opened for */
 	struct ph_thread *selected;	/* counted, or NULL */
 	struct ph_policy policy;

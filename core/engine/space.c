@@ -27,6 +27,17 @@ int ph_space_new(pid_t tid, struct ph_space **ret, struct ph_err *err)
 	return 0;
 }
 
+struct ph_space *ph_space_new_blind(void)
+{
+	struct ph_space *space = calloc(1, sizeof(*space));
+
+	if (space) {
+		space->refs = 1;
+		space->fd = -1;
+	}
+	return space;
+}
+
 struct ph_space *ph_space_ref(struct ph_space *space)
 {
 	space->refs++;
@@ -37,7 +48,8 @@ void ph_space_unref(struct ph_space *space)
 {
 	if (!space || --space->refs)
 		return;
-	close(space->fd);
+	if (space->fd >= 0)
+		close(space->fd);
 	for (size_t i = 0; i < space->n_sorted; i++)
 		ph_site_free(space->sorted[i]);
 	free(space->sorted);

@@ -36,6 +36,9 @@ struct ph_space {
 };
 
 int ph_space_new(pid_t tid, struct ph_space **ret, struct ph_err *err);
+
+/* One whose memory may not be opened: of a program that only executes for whoever traces it. NULL: no memory of ours. */
+struct ph_space *ph_space_new_blind(void);
 struct ph_space *ph_space_ref(struct ph_space *space);
 void ph_space_unref(struct ph_space *space);
 

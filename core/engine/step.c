@@ -95,7 +95,10 @@ static enum verdict judge(struct ph_thread *thread, struct pass *pass, int statu
 	case PH_STOP_SIGNAL:
 		return put_off_signal(thread, pass, stop.value);
 	case PH_STOP_SYSCALL:
-		return PASSED;
+		/* Into the call: hooks that want every call are still to see it. */
+		return thread->process->session->calls.every ? FOR_DISPATCH : PASSED;
+	case PH_STOP_SECCOMP:
+		return FOR_DISPATCH;
 	case PH_STOP_TRAP:
 		if (ph_os_siginfo_read(thread->tid, &info) < 0)
 			return FOR_DISPATCH;

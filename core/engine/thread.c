@@ -38,6 +38,7 @@ void ph_thread_unref(struct ph_thread *thread)
 {
 	if (!thread || --thread->refs)
 		return;
+	ph_call_drop_loans(&thread->call);
 	free(thread->deferred);
 	free(thread->xstate);
 	ph_process_unref(thread->born);
@@ -53,6 +54,11 @@ void ph_thread_retire(struct ph_thread *thread)
 		return;
 	ph_thread_set_running(thread);
 	thread->state = PH_THREAD_ENDED;
+	if (thread->user) {
+		thread->user_free(thread->user);
+		thread->user = NULL;
+	}
+	thread->call.view.phase = PH_CALL_OVER;
 	ph_thread_end_pass(thread);
 	ph_list_remove(&thread->in_pending);
 	ph_list_remove(&thread->in_process);
@@ -197,10 +203,41 @@ static int flush_general(struct ph_thread *thread, struct ph_err *err)
 	return 0;
 }
 
+/* What hooks changed of the call: into the registers when those were fetched, which are written whole; else by itself. */
+static int flush_call(struct ph_thread *thread, struct ph_err *err)
+{
+	struct ph_call_view *view = &thread->call.view;
+	struct ph_os_call *call = &thread->call.read;
+	unsigned int changed = view->changed;
+	int r;
+
+	view->changed = 0;
+	call->number = view->number;
+	memcpy(call->args, view->args, sizeof(call->args));
+	call->ret = view->ret;
+	if (view->skipped && call->op != PH_OS_CALL_EXIT) {
+		call->number = (uint64_t)-1;
+		/* By PTRACE_SYSEMU it is passed over anyway. */
+		changed |= PH_OS_CALL_RET | (thread->call.emulated ? 0 : PH_OS_CALL_NUMBER);
+	}
+	if (thread->view.have) {
+		ph_os_call_apply(call, changed, &thread->view.regs);
+		thread->view.dirty = PH_DIRTY_ANY;
+		return 0;
+	}
+	r = ph_os_call_write(thread->tid, thread->process->session->calls.way, call, changed);
+	return r < 0 ? ph_err_set_in(err, r, "change system call", thread->tid) : 0;
+}
+
 int ph_thread_regs_flush(struct ph_thread *thread, struct ph_err *err)
 {
 	int r;
 
+	if (thread->call.view.changed) {
+		r = flush_call(thread, err);
+		if (r < 0)
+			return r;
+	}
 	if (thread->view.dirty && thread->view.have) {
 		r = flush_general(thread, err);
 		if (r < 0)
@@ -211,6 +248,27 @@ int ph_thread_regs_flush(struct ph_thread *thread, struct ph_err *err)
 	thread->xstate_dirty = false;
 	r = ph_os_xstate_write(thread->tid, thread->xstate, thread->xstate_len);
 	return r < 0 ? ph_err_set_in(err, r, "write vector registers", thread->tid) : 0;
+}
+
+/* `syscall` and `int 0x80` alike (Intel SDM vol. 2). */
+#define CALL_INSN_LENGTH 2
+
+bool ph_thread_rewind_call(struct ph_thread *thread)
+{
+	struct user_regs_struct *regs = &thread->view.regs;
+	bool skipped = thread->call.view.skipped;
+
+	if (ph_thread_regs_fetch(thread, NULL) < 0)
+		return false;
+	if (thread->call.view.changed && ph_thread_regs_flush(thread, NULL) < 0)
+		return false;
+	if (!skipped) {
+		regs->rax = regs->orig_rax;
+		regs->rip -= CALL_INSN_LENGTH;
+	}
+	regs->orig_rax = (uint64_t)-1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	return true;
 }
 
 int ph_thread_xstate_fetch(struct ph_thread *thread, void **ret, size_t *ret_len, struct ph_err *err)
@@ -269,6 +327,22 @@ int ph_thread_regs_set(struct ph_thread *thread, const struct user_regs_struct *
 	thread->view.regs = *regs;
 	thread->view.dirty = PH_DIRTY_ANY;
 	return ph_thread_regs_flush(thread, err);
+}
+
+int ph_thread_siginfo_set(struct ph_thread *thread, const siginfo_t *info, struct ph_err *err)
+{
+	int r;
+
+	if (!thread->siginfo)
+		return ph_err_say(err, -ENOENT, "change signal", "thread %d is not about to get one", thread->tid);
+	if (info->si_signo != thread->siginfo->si_signo)
+		return ph_err_say(err, -EINVAL, "change signal", "what comes with signal %d is not signal %d's",
+				  thread->siginfo->si_signo, info->si_signo);
+	r = ph_os_siginfo_write(thread->tid, info);
+	if (r < 0)
+		return ph_err_set_in(err, r, "change signal", thread->tid);
+	*thread->siginfo = *info;
+	return 0;
 }
 
 pid_t ph_thread_tid(const struct ph_thread *thread)

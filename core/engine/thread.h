@@ -13,6 +13,7 @@
 #ifndef PH_ENGINE_THREAD_H
 #define PH_ENGINE_THREAD_H
 
+#include "engine/call.h"
 #include "engine/process.h"
 
 enum ph_thread_state {
@@ -53,9 +54,11 @@ struct ph_thread {
 	struct ph_process *process;	/* counted */
 	struct ph_list in_process, in_pending;
 	enum ph_thread_state state;
+	enum ph_stop_kind last_stop;	/* the one that it stands in, when stopped */
 	int status;			/* while in_pending is linked: not yet dispatched */
 
 	int stop_signal;		/* signal-delivery stop: the signal, delivered on resume unless changed; else 0 */
+	siginfo_t *siginfo;		/* while hooks of a signal run: what it comes with; borrowed from dispatch */
 	bool group_stopped;		/* in a group stop: resumed by PTRACE_LISTEN */
 	bool vforking;			/* stands in a vfork event: goes into the kernel when resumed */
 	bool in_vfork;			/* waits in the kernel for a vfork child: cannot be stopped, nor run */
@@ -73,12 +76,24 @@ struct ph_thread {
 		struct ph_breakpoint *breakpoint;	/* counted, for the report; or NULL */
 	} pass;
 
+	struct ph_call call;		/* the system call that it is in */
+
+	/* CLONE_UNTRACED, taken off the flags of a clone in flight: to be put back (untraced.h). */
+	struct {
+		bool active;
+		ph_addr at;		/* of clone3's flags; 0: they are its first argument */
+		uint64_t flags;		/* as the program gave them */
+	} untraced;
+
 	bool unguarded;			/* a trap of ours may have cost the program its handling of SIGTRAP (guard.h) */
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
 	ph_addr left_copy;		/* where in a copy it was seen at this stop; 0: it was not */
 
 	struct ph_deferred *deferred;	/* owned; room for PH_DEFERRED_MAX, or NULL */
 	unsigned int n_deferred;
+
+	void *user;			/* a binding's own, until the thread ends */
+	void (*user_free)(void *user);
 
 	void *xstate;			/* owned; the XSAVE area, when fetched */
 	size_t xstate_len;
@@ -110,6 +125,12 @@ void ph_thread_set_rip(struct ph_thread *thread, ph_addr rip);
 
 /* What was changed, written back. */
 int ph_thread_regs_flush(struct ph_thread *thread, struct ph_err *err);
+
+/*
+ * The thread stands at the entry of a call: its registers become those before the instruction that is to make it, with
+ * what hooks changed; one that was answered stays behind it.
+ */
+bool ph_thread_rewind_call(struct ph_thread *thread);
 
 /* The XSAVE area; *ret is borrowed until the thread goes on. */
 int ph_thread_xstate_fetch(struct ph_thread *thread, void **ret, size_t *ret_len, struct ph_err *err);

@@ -98,6 +98,7 @@ function attach(pid, options) end
 ---@field thread? Thread stop: the thread whose hook said so
 ---@field event? string stop: the hook's event
 ---@field breakpoint? Breakpoint stop: when it was one
+---@field sc? Syscall stop: the system call that the thread stands at, when it was one
 
 --- Options of `run`.
 ---
@@ -161,6 +162,7 @@ function kill() end
 ---
 --- ```lua
 --- policy { errors = "report", exitkill = true, follow = false }
+--- policy { seccomp = "auto", syscall_info = "auto", untraced = "keep" }
 --- ```
 ---@class Policy
 ---@field errors? "end"|"report" of every session: an error in a hook ends the run (default), or is reported
@@ -170,11 +172,17 @@ function kill() end
 ---@field cpu? "auto"|"off"|integer of this session: on which CPU ptracehook itself runs. "auto" (default): on the one
 --- of the thread that hits, while the stops come from one thread only, which makes a stop several times cheaper; "off":
 --- where the scheduler puts it; a number: on that CPU. The target's own affinity is never changed
+---@field seccomp? "auto"|"off" of this session, before it first runs: whether hooks of system calls use a filter (see `on`)
+---@field syscall_info? "auto"|"regs"|"get"|"set" of this session: how system calls are read and changed: by registers, by
+---PTRACE_GET_SYSCALL_INFO (Linux 5.3), or by PTRACE_SET_SYSCALL_INFO (6.16) too; the best that the kernel has (default)
+---@field untraced? "keep"|"strip" of this session: children made with CLONE_UNTRACED are unseen (default), or like all
+---others: by a filter when it is asked for before the target first runs, else by stopping at every system call. While
+---system calls are hooked they are seen anyway, wherever the entry of their clone is.
 
 --- Changes how things are done; what it does not name stays as it is.
 ---
---- Errors: an option that does not exist or has a wrong value; for `exitkill`, `follow` and `cpu`, no target or one that
---- has ended; a CPU that there is not, or that ptracehook was not given.
+--- Errors: an option that does not exist or has a wrong value; for those of a session, no target or one that has ended;
+--- a `syscall_info` that the kernel does not have; a CPU that there is not, or that ptracehook was not given.
 ---
 --- ```lua
 --- policy { errors = "report" }
@@ -334,7 +342,7 @@ function Session:kill() end
 --- ```
 function Session:close() end
 
---- As the global `policy`; `exitkill`, `follow` and `cpu` are this session's.
+--- As the global `policy`; all but `errors` is this session's.
 ---
 --- ```lua
 --- process.session:policy { follow = true }

@@ -56,7 +56,10 @@ for _, name in ipairs { "thread", "process" } do
 end
 
 -- What many scripts do without is made when it is first used: it costs as much time as the rest of the start.
-local lazy = { SIG = core.signals, E = core.errnos }
+local lazy = {
+	SIG = core.signals, E = core.errnos,
+	SYS = function() return core.load("syscall").numbers end,
+}
 
 -- The table that regs or mem will be, empty until then.
 local function later(module)

@@ -77,7 +77,26 @@ local function run(self, options)
 	return (run_ms(self, limit and limit < LONG and math.ceil(limit * 1000) or nil))
 end
 
-local policy_known = { errors = true, exitkill = true, follow = true, cpu = true, debug_root = true }
+local policy_known = {
+	errors = true, exitkill = true, follow = true, cpu = true, debug_root = true, seccomp = true,
+	syscall_info = true, untraced = true,
+}
+local ways = { auto = 0, regs = 1, get = 2, set = 3 } -- enum ph_syscall_info
+
+-- The value must be one of the words, or nil.
+local function word(what, value, words)
+	if value == nil or type(value) == "string" and words[value] ~= nil then
+		return words[value]
+	end
+	local names = {}
+	for name in pairs(words) do
+		names[#names + 1] = ("%q"):format(name)
+	end
+	table.sort(names)
+	check.fail("%s: %s or %s expected, got %s", what, table.concat(names, ", ", 1, #names - 1), names[#names],
+		number.show(value))
+end
+
 local cpu_words = { auto = -1, off = -2 } -- PH_CPU_AUTO, PH_CPU_OFF
 
 local function check_cpu(value)
@@ -94,20 +113,23 @@ end
 -- self: nil when there is no session yet.
 local function policy(self, settings)
 	settings = check.options("policy", settings, policy_known)
-	if settings.errors ~= nil and settings.errors ~= "report" and settings.errors ~= "end" then
-		check.fail("policy: errors: \"end\" or \"report\" expected, got %s", number.show(settings.errors))
-	end
-	local exitkill = check.boolean("policy: exitkill", settings.exitkill)
-	local follow = check.boolean("policy: follow", settings.follow)
-	local cpu = check_cpu(settings.cpu)
-	if exitkill ~= nil or follow ~= nil or cpu ~= nil then
-		set_policy(self, exitkill, follow, cpu)
+	local report = word("policy: errors", settings.errors, { ["end"] = false, report = true })
+	local given = {
+		exitkill = check.boolean("policy: exitkill", settings.exitkill),
+		follow = check.boolean("policy: follow", settings.follow),
+		no_seccomp = word("policy: seccomp", settings.seccomp, { auto = false, off = true }),
+		strip_untraced = word("policy: untraced", settings.untraced, { keep = false, strip = true }),
+		syscall_info = word("policy: syscall_info", settings.syscall_info, ways),
+		cpu = check_cpu(settings.cpu),
+	}
+	if next(given) ~= nil then
+		set_policy(self, given)
 	end
 	if settings.debug_root ~= nil then
 		core.debug_root(check.string("policy: debug_root", settings.debug_root))
 	end
-	if settings.errors ~= nil then
-		core.report_errors(settings.errors == "report")
+	if report ~= nil then
+		core.report_errors(report)
 	end
 end
 
@@ -116,6 +138,9 @@ local function on(self, event, filter, fn)
 		filter, fn = nil, filter
 	end
 	check.string("on: event", event)
+	if event == "syscall" then
+		return require("ptracehook.syscall").on(self, filter, fn)
+	end
 	if not check.is_callable(fn) and not core.is_action(fn) then
 		check.fail("on: function or action expected as the last argument, got %s", number.show(fn))
 	end

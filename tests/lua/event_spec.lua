@@ -25,7 +25,7 @@ describe("on", function()
 			assert.equal("usr1 3\n", run_to_end(s))
 			assert.equal(3, #seen)
 			for _, sig in ipairs(seen) do
-				assert.same({ number = SIG.SIGUSR1, name = "SIGUSR1", code = -6, pid = s.pid }, sig)
+				assert.same({ number = SIG.SIGUSR1, name = "SIGUSR1", code = -6, pid = s.pid, uid = 0 }, sig)
 			end
 		end)
 
@@ -54,6 +54,55 @@ describe("on", function()
 			table.sort(values)
 			assert.same({ 0, 1, 2, 1000, 1001, 1002 }, values)
 			assert.same({ ["SIGRTMIN+0"] = SIG.SIGRTMIN, ["SIGRTMIN+1"] = SIG.SIGRTMIN + 1 }, names)
+		end)
+
+		it("lets hooks change what comes with it, one after the other", function()
+			local s = support.spawn { "signals", "rt", "4" }
+			local seen = {}
+			s:on("signal", function(_, sig)
+				seen[#seen + 1] = num(sig.value)
+				sig.value = sig.value + 0x100000000LL
+			end)
+			s:on("signal", function(_, sig)
+				assert.equal(seen[#seen] + 0x100000000, num(sig.value))
+				sig.value = sig.value - 0x100000000LL
+				sig.uid = 1234
+			end)
+			assert.equal("rt 4\n", run_to_end(s))
+			assert.equal(4, #seen)
+			-- A fault's address, which the target prints.
+			s = support.spawn { "signals", "fault", "1" }
+			s:on("signal", "SIGSEGV", function(_, sig)
+				assert.equal(0x1000ULL, sig.addr)
+				sig.addr = 0x1008
+			end)
+			s:run()
+			local changed = support.output(s)
+			s = support.spawn { "signals", "fault", "1" }
+			s:run()
+			assert.not_equal(support.output(s), changed)
+		end)
+
+		it("an impossible change is an error", function()
+			for message, change in pairs {
+				["sig.code: whole number expected, got nil"] = function(sig) sig.code = nil end,
+				["sig.pid: whole number expected, got the string"] = function(sig) sig.pid = "x" end,
+				["sig.uid: 1099511627776 does not fit in 32 bits"] = function(sig) sig.uid = 2 ^ 40 end,
+			} do
+				local s = support.spawn { "signals", "usr1", "1" }
+				s:on("signal", function(_, sig) change(sig) end)
+				local ok, err = pcall(s.run, s)
+				assert(not ok and tostring(err):find(message, 1, true), tostring(err))
+			end
+		end)
+
+		it("tells what a child's end, a timer and a filter send", function()
+			local s = support.spawn { "forker", "fork" }
+			local child
+			s:on("signal", "SIGCHLD", function(_, sig) child = sig end)
+			s:run()
+			assert.same({ 1, 3, 0 }, { child.code, child.status, child.uid })
+			assert(child.pid > 1 and child.addr == nil and child.value == nil)
 		end)
 
 		it("takes filters: a name, a number, a list, with and without SIG", function()

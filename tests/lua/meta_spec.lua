@@ -6,6 +6,7 @@ package.path = root .. "tests/lua/?.lua;" .. package.path
 local support = require "support"
 local core = require "ptracehook.core"
 local ptracehook = require "ptracehook"
+require "ptracehook.syscall" -- for its class to be there
 
 -- Every declaration of the meta files, by what it declares: "bp", "mem.read", "Breakpoint:remove", "class Thread",
 -- "alias Where". Each has the text of its comment, its examples, its fields when it is a class, and where it stands.
@@ -89,8 +90,8 @@ end
 -- Every public name of the module, as it would be declared.
 local function public_names()
 	-- SIG and E are made when they are first asked for, what mem has and sessions can when that is first used.
-	local names = { "thread", "process", "SIG", "E", "print", "os.exit", "regs:all" }
-	assert(ptracehook.SIG and ptracehook.E and ptracehook.mem.read and not ptracehook.process)
+	local names = { "thread", "process", "SIG", "E", "SYS", "print", "os.exit", "regs:all" }
+	assert(ptracehook.SIG and ptracehook.E and ptracehook.SYS and ptracehook.mem.read and not ptracehook.process)
 	for name in pairs(ptracehook) do
 		names[#names + 1] = name
 	end
@@ -259,7 +260,7 @@ describe("the annotations", function()
 			assert.truthy(declared.on.text:find(('`"%s"`'):format(event), 1, true), event)
 			n = n + 1
 		end
-		assert.equal(9, n)
+		assert.equal(10, n)
 	end)
 
 	it("have the fields of reasons, signals, errors, mappings and stats", function()

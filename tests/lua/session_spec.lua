@@ -239,6 +239,10 @@ describe("sessions", function()
 		raises(function() policy { exitkill = 1 } end, "policy: exitkill: true or false expected, got 1")
 		raises(function() policy { follow = "x" } end, "policy: follow: true or false expected")
 		raises(function() policy { error = "end" } end, "did you mean 'errors'?")
+		raises(function() policy { untraced = true } end, 'policy: untraced: "keep" or "strip" expected, got true')
+		raises(function() policy { seccomp = "on" } end, 'policy: seccomp: "auto" or "off" expected')
+		raises(function() policy { syscall_info = 3 } end,
+			'policy: syscall_info: "auto", "get", "regs" or "set" expected, got 3')
 		s:policy { exitkill = false, follow = true, errors = "end" }
 		policy { exitkill = true, follow = false }
 		policy {}

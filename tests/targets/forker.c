@@ -1,8 +1,8 @@
 /*
  * forker [MODE [N]]: makes children in one way, or in all (default): fork, vfork (child execs), spawn, clone_vm
  * (shared memory), clone_vfork, clone_sighand (shares nearly all), clone_quiet (no signal at its end), clone3, untraced
- * (CLONE_UNTRACED), grandchild, storm (N forks, 100). Child and parent each
- * call marker(who).
+ * (CLONE_UNTRACED), untraced3 (the same by clone3), untraced_vm (with shared memory), grandchild, storm (N forks, 100).
+ * Child and parent each call marker(who).
  * Output: "MODE: exit 3" for a child that lived well, "MODE: signal S" for one that did not; exit 0 when all were
  * well.
  */
@@ -105,6 +105,28 @@ static pid_t by_untraced(void)
 	return by_clone(CLONE_UNTRACED | SIGCHLD);
 }
 
+static pid_t by_untraced_vm(void)
+{
+	return by_clone(CLONE_UNTRACED | CLONE_VM | CLONE_VFORK | SIGCHLD);
+}
+
+/* struct clone_args of Linux 5.3, in read-only memory; parent and child find it as it was. */
+static pid_t by_untraced3(void)
+{
+	static const struct {
+		unsigned long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+	} args = { .flags = CLONE_UNTRACED, .exit_signal = SIGCHLD };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (*(volatile unsigned long *)&args.flags != CLONE_UNTRACED)
+		_exit(9);
+	if (pid == 0) {
+		alarm(60);
+		child(NULL);
+	}
+	return pid;
+}
+
 static pid_t by_grandchild(void)
 {
 	pid_t pid = fork();
@@ -159,6 +181,8 @@ static const struct {
 	{ "clone_quiet", by_clone_quiet },
 	{ "clone3", by_clone3 },
 	{ "untraced", by_untraced },
+	{ "untraced3", by_untraced3 },
+	{ "untraced_vm", by_untraced_vm },
 	{ "grandchild", by_grandchild },
 	{ "storm", by_storm },
 };
@@ -180,6 +204,6 @@ int main(int argc, char **argv)
 	}
 	if (!known)
 		return target_usage("forker [all|fork|vfork|spawn|clone_vm|clone_vfork|clone_sighand|clone_quiet|clone3|"
-				    "untraced|grandchild|storm [N]]");
+				    "untraced|untraced3|untraced_vm|grandchild|storm [N]]");
 	return !good;
 }

@@ -124,6 +124,35 @@ static void untraced_children_run_where_nothing_is_set(void **state)
 	}
 }
 
+/* How clone entries are seen: by the filter, or by stopping at every call. */
+static void untraced_children_are_seen_when_asked_for(void **state)
+{
+	static const struct row untraced[] = {
+		{ "untraced", 2, 1, 0, 1, "untraced: exit 3\n" },
+		{ "untraced3", 2, 1, 0, 1, "untraced3: exit 3\n" },
+		{ "untraced_vm", 2, 1, 1, 1, "untraced_vm: exit 3\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(untraced); i++)
+		for (int way = 0; way < 4; way++) {
+			bool follow = way & 1, no_seccomp = way & 2;
+			const struct row *row = &untraced[i];
+			struct family family;
+			struct target target = begin(row, follow, &family);
+			struct ph_policy policy = ph_session_policy(target.session);
+
+			policy.strip_untraced = true;
+			policy.no_seccomp = no_seccomp;
+			assert_int_equal(ph_session_set_policy(target.session, &policy, NULL), 0);
+			target_expect_exit(&target, 0, row->output);
+			if (family.hits != (follow ? row->calls : row->parents) || family.forks != 1 || family.bad)
+				fail_msg("%s, way %d: %lu hits, %lu forks, %lu bad", row->mode, way, family.hits,
+					 family.forks, family.bad);
+			target_close(&target);
+		}
+}
+
 static void children_survive_stops_at_any_moment(void **state)
 {
 	(void)state;
@@ -400,6 +429,7 @@ int main(void)
 		BOUNDED(children_that_nobody_follows_run_clean),
 		BOUNDED(children_that_are_followed_are_hooked),
 		BOUNDED(untraced_children_run_where_nothing_is_set),
+		BOUNDED(untraced_children_are_seen_when_asked_for),
 		BOUNDED(children_survive_stops_at_any_moment),
 		BOUNDED(copies_are_clean_of_what_was_removed),
 		BOUNDED(a_family_may_end_at_any_point),

@@ -80,19 +80,22 @@ static void the_strongest_action_wins(void **state)
 
 static void moves_only_where_an_instruction_is_pending(void **state)
 {
-	/* One letter an event, in the order of enum ph_event_kind: b(reakpoint) s(tep) g(signal) x(exec) f(ork) t(hread) d(thread_exit) e(xit) */
-	static const char letters[PH_EVENT_COUNT] = { 'b', 's', 'g', 'x', 'f', 't', 'd', 'e' };
+	/*
+	 * One letter an event, in the order of enum ph_event_kind: b(reakpoint) s(tep) g(signal) c(syscall) x(exec) f(ork)
+	 * t(hread) d(thread_exit) e(xit)
+	 */
+	static const char letters[PH_EVENT_COUNT] = { 'b', 's', 'g', 'c', 'x', 'f', 't', 'd', 'e' };
 	static const struct {
 		enum ph_action_kind kind;
 		const char *at;
 	} rows[] = {
-		{ PH_CONTINUE, "bsgxftde" },
-		{ PH_STOP, "bsgxftde" },
-		{ PH_DETACH, "bsgxftde" },
-		{ PH_KILL, "bsgxftde" },
-		{ PH_REMOVE, "bsgxftde" },
-		{ PH_FAIL, "bsgxftde" },
-		{ PH_SIGNAL, "bsgxft" },
+		{ PH_CONTINUE, "bsgcxftde" },
+		{ PH_STOP, "bsgcxftde" },
+		{ PH_DETACH, "bsgcxftde" },
+		{ PH_KILL, "bsgcxftde" },
+		{ PH_REMOVE, "bsgcxftde" },
+		{ PH_FAIL, "bsgcxftde" },
+		{ PH_SIGNAL, "bsgcxft" },
 		{ PH_SUPPRESS, "g" },
 		{ PH_STEP, "b" },
 		{ PH_SKIP, "b" },

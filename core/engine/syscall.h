@@ -1,0 +1,23 @@
+/*
+ * syscall - stops at system calls: what they mean, whom they call.
+ *
+ * At an entry the call is read once and shown to the hooks that want it; the stop at its exit is asked for only when a
+ * hook wants it, or something of ours is to be put back there. Everything else passes at once. In processes that nobody
+ * follows no hook is called, but CLONE_UNTRACED is taken off there too. See call.h for entry and exit.
+ */
+#ifndef PH_ENGINE_SYSCALL_H
+#define PH_ENGINE_SYSCALL_H
+
+#include "engine/thread.h"
+
+/*
+ * Before a thread is let go: it leaves the call that it stands in. An entry becomes the instruction that is to make it,
+ * with what hooks changed; what was lent until an exit is put back there. True: it still has to leave the kernel, which
+ * passes the call over.
+ */
+bool ph_syscall_settle(struct ph_thread *thread);
+
+/* The thread stands at such a stop, which is being dispatched. */
+void ph_syscall_stopped(struct ph_thread *thread, enum ph_stop_kind kind);
+
+#endif
