@@ -1,14 +1,18 @@
 /*
- * bench_target CALLS [THREADS [sys]]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
+ * bench_target CALLS [THREADS [sys|few]]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
  * sys: passes bench_sys each time instead, a syscall instruction (getppid), which no tracer can run from a copy as it
  * is, since it sees its own address.
+ * few: makes system calls instead, getppid, every thousandth getuid.
  * Output: "calls N ns T", T round the calls only.
  * CPU: BENCH_CPU pins every thread there. bench_pad is room for a relocated copy.
  */
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -46,6 +50,18 @@ static long calls_each;
 static long (*called)(const char *, long) = bench_fn;
 static pthread_barrier_t start, end;
 
+static void *run_few(void *arg)
+{
+	static atomic_long begun;
+	long first = calls_each * atomic_fetch_add(&begun, 1);
+
+	pthread_barrier_wait(&start);
+	for (long i = first; i < first + calls_each; i++)
+		syscall(i % 1000 ? SYS_getppid : SYS_getuid);
+	pthread_barrier_wait(&end);
+	return arg;
+}
+
 static void *run(void *arg)
 {
 	long sum = 0;
@@ -61,6 +77,7 @@ int main(int argc, char **argv)
 {
 	long calls = argc > 1 ? atol(argv[1]) : 1000, threads = argc > 2 ? atol(argv[2]) : 1;
 	const char *cpu = getenv("BENCH_CPU");
+	void *(*body)(void *) = run;
 	long long from;
 	pthread_t t[64];
 
@@ -75,16 +92,18 @@ int main(int argc, char **argv)
 		if (sched_setaffinity(0, sizeof(set), &set))
 			return 3;
 	}
-	if (argc > 3)
+	if (argc > 3 && strcmp(argv[3], "few") == 0)
+		body = run_few;
+	else if (argc > 3)
 		called = bench_fn_sys;
 	calls_each = calls / threads;
 	pthread_barrier_init(&start, NULL, threads);
 	pthread_barrier_init(&end, NULL, threads);
 	for (long i = 1; i < threads; i++)
-		if (pthread_create(&t[i], NULL, run, t))
+		if (pthread_create(&t[i], NULL, body, t))
 			return 3;
 	from = bench_now();
-	if (!run(t))
+	if (!body(t))
 		return 1;
 	printf("calls %ld ns %lld\n", calls_each * threads, bench_now() - from);
 	for (long i = 1; i < threads; i++) {
