@@ -139,7 +139,7 @@ local function on(self, event, filter, fn)
 	end
 	check.string("on: event", event)
 	if event == "syscall" then
-		return require("ptracehook.syscall").on(self, filter, fn)
+		return core.load("syscall").on(self, filter, fn)
 	end
 	if not check.is_callable(fn) and not core.is_action(fn) then
 		check.fail("on: function or action expected as the last argument, got %s", number.show(fn))

@@ -72,7 +72,6 @@ describe("backtrace", function()
 
 	it("shows functions that ended in a jump", function()
 		local s = support.spawn { "layers_fast" }
-		s:run { timeout = 0 }
 		local found
 		s:bp("leaf", function()
 			local list = names(backtrace())
