@@ -1,0 +1,101 @@
+-- procfs - what /proc tells about a target's descriptors, and how its program was started.
+
+local ffi = require "ffi"
+local text = require "trace.text"
+
+local M = {}
+
+local format = string.format
+
+-- Under a name of our own: scripts may declare readlink as they like.
+ffi.cdef [[ long ptracehook_readlink(const char *, char *, size_t) __asm__("readlink"); ]]
+
+local buffer = ffi.new "char[4096]"
+
+local function readlink(path)
+	local n = ffi.C.ptracehook_readlink(path, buffer, ffi.sizeof(buffer))
+	return n >= 0 and ffi.string(buffer, n) or nil
+end
+
+-- What is shown behind a descriptor: </etc/passwd>; fd: a number, or "cwd". nil when it is none.
+function M.path_of(pid, fd)
+	local path = readlink(fd == "cwd" and format("/proc/%d/cwd", pid) or format("/proc/%d/fd/%d", pid, fd))
+	if not path then
+		return nil
+	end
+	local gone = path:match "^(/.*) %(deleted%)$"
+	return gone and "<" .. text.angle(gone) .. ">(deleted)" or "<" .. text.angle(path) .. ">"
+end
+
+-- ---- siginfo
+
+local info_t = ffi.typeof [[union {
+	struct { int32_t signo, err, code, pad, pid; uint32_t uid; uint64_t value; };
+	struct { int32_t pad2[4]; uint64_t addr; };
+	uint8_t bytes[128];
+}]]
+
+-- A Signal as the kernel's bytes: all of them where it has them.
+function M.siginfo_bytes(sig)
+	if sig.raw then
+		return sig.raw
+	end
+	local info = info_t()
+	info.signo, info.code = sig.number, sig.code
+	if sig.addr then
+		info.addr = sig.addr
+	elseif sig.pid then
+		info.pid, info.value = sig.pid, ffi.cast("uint64_t", sig.value or 0)
+	end
+	return ffi.string(info.bytes, 128)
+end
+
+-- ---- The first call: its arguments lie at the top of the stack of a program that has not run yet
+
+local AT_NULL, AT_EXECFN = 0, 31
+
+-- {path, argv, envp, vars} of the program that stands at its first instruction; nil and why, of any other.
+function M.first_call(mem, sp)
+	local u64 = mem.u64
+	local argc = u64[sp]
+	if argc > 1e6 then
+		return nil, "it does not stand at its first instruction"
+	end
+	local argv = {}
+	for i = 1, tonumber(argc) do
+		argv[i] = mem.cstr(u64[sp + i * 8])
+	end
+	local envp = sp + (argc + 2) * 8
+	local vars = 0
+	while u64[envp + vars * 8] ~= 0 do
+		vars = vars + 1
+	end
+	local at, path = envp + (vars + 1) * 8, nil
+	while u64[at] ~= AT_NULL do
+		if u64[at] == AT_EXECFN then
+			path = mem.cstr(u64[at + 8])
+		end
+		at = at + 16
+	end
+	return { path = path, argv = argv, envp = envp, vars = vars }
+end
+
+local function shortened(bytes, limit)
+	return #bytes > limit and text.quote(bytes:sub(1, limit)) .. "..." or text.quote(bytes)
+end
+
+-- "/bin/ls", ["ls"], 0x7ffd… /* 20 vars */
+function M.show_first_call(call, limit)
+	local parts = {}
+	for i, word in ipairs(call.argv) do
+		if i > limit then
+			parts[i] = "..."
+			break
+		end
+		parts[i] = shortened(word, limit)
+	end
+	return format("%s, [%s], %#x /* %d var%s */", text.quote(call.path or ""), table.concat(parts, ", "), call.envp,
+		call.vars, call.vars == 1 and "" or "s")
+end
+
+return M
