@@ -85,6 +85,7 @@ enum ph_event_kind {
 struct ph_reason {
 	enum ph_reason_kind kind;
 	int code;
+	bool core;				/* PH_REASON_SIGNAL: it left a core dump */
 	enum ph_event_kind event;
 	struct ph_thread *thread;		/* borrowed from the session until its next run */
 	struct ph_breakpoint *breakpoint;	/* likewise */
@@ -111,7 +112,7 @@ struct ph_event {
 	const char *path;			/* PH_EVENT_EXEC */
 	struct ph_process *child;		/* PH_EVENT_FORK */
 	bool leave;				/* PH_EVENT_SYSCALL: the call returns; else it is about to be made */
-	struct ph_reason reason;		/* PH_EVENT_EXIT: how it ended */
+	struct ph_reason reason;		/* PH_EVENT_EXIT, PH_EVENT_THREAD_EXIT: how it ended */
 	const struct ph_module_info *module;	/* PH_EVENT_LOAD, before its constructors run; PH_EVENT_UNLOAD, when it is gone */
 };
 

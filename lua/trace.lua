@@ -116,6 +116,9 @@ local function call_of(sc, settings)
 		pid = sc.thread.process.pid, read = read, cstr = cstr, strings = settings.strings, paths = settings.paths,
 		path_of = procfs.path_of,
 	}
+	if call.name == "restart_syscall" then
+		call.resuming = settings.last and settings.last[sc.thread.tid]
+	end
 	if call.name == "rt_sigreturn" then
 		call.sp = regs.rsp
 	end
@@ -124,7 +127,7 @@ end
 
 local defaults = { strings = 32 }
 
--- A call as one line, from a leave hook; without its result from an enter hook.
+-- A call as one line, from a leave hook; from an enter hook without its result.
 function M.format(sc, options)
 	local settings = options or defaults
 	local call = call_of(sc, { strings = settings.strings or 32, paths = settings.paths })
@@ -185,6 +188,15 @@ local function names_of(calls)
 	return M.calls(calls)
 end
 
+local function has(names, wanted)
+	for _, name in ipairs(names) do
+		if name == wanted then
+			return true
+		end
+	end
+	return false
+end
+
 local function stack_of(thread)
 	if not thread.backtrace then
 		return {}
@@ -228,6 +240,9 @@ function Trace:left(sc)
 		call = self.pending[tid]
 	end
 	self.pending[tid] = nil
+	if call.name ~= "restart_syscall" then
+		self.settings.last[tid] = call.name
+	end
 	decode.set_result(call, sc.ret)
 	if self.counts then
 		self.counts:add(call.name, call.failed, require("trace.clock").seconds() - call.began)
@@ -259,7 +274,7 @@ function M.start(options)
 	local settings = {
 		strings = options.strings and check.count("trace.start: strings", options.strings) or 32,
 		paths = check.boolean("trace.start: paths", options.paths), stack = check.boolean("trace.start: stack", options.stack),
-		remark = options.remark,
+		remark = options.remark, last = {},
 	}
 	local pids = one_of("pids", options.pids, PIDS) or "auto"
 	local self = setmetatable({ settings = settings, pending = {}, handles = {}, write = writer(options.output) }, Trace)
@@ -274,6 +289,7 @@ function M.start(options)
 		}
 	end
 	local filter = names_of(options.calls)
+	self.execs = filter == "*" or has(filter, "execve")
 	local function add(...)
 		self.handles[#self.handles + 1] = on(...)
 	end
@@ -296,7 +312,7 @@ function Trace:add_events(add, options)
 		elseif lines then
 			lines:gone(thread.tid)
 		end
-		self.pending[thread.tid] = nil
+		self.pending[thread.tid], self.settings.last[thread.tid] = nil, nil
 	end)
 	if not lines then
 		return
@@ -315,10 +331,11 @@ function Trace:add_events(add, options)
 	end
 end
 
--- The call that started the program, which stands at its first instruction: nobody has seen it, but its traces are there.
+-- The call that started the program, when it stands at its first instruction: nobody has seen the call, but what it was
+-- made with is on the stack.
 function Trace:started()
-	local call = self.printer and procfs.first_call(mem, regs.rsp)
-	if call then
+	if self.printer and self.execs and procfs.is_first_instruction(process.pid, mem, regs.rip) then
+		local call = procfs.first_call(mem, regs.rsp)
 		self.printer:whole(thread.tid, "execve(" .. procfs.show_first_call(call, self.settings.strings), "0")
 	end
 end

@@ -219,6 +219,10 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason)
 	} else if (reason->kind == PH_REASON_SIGNAL) {
 		lua_pushstring(L, ph_bind_signal_name(reason->code, name, sizeof(name)));
 		lua_setfield(L, -2, "signal");
+		if (reason->core) {
+			lua_pushboolean(L, true);
+			lua_setfield(L, -2, "core");
+		}
 	} else if (reason->kind == PH_REASON_STOP) {
 		ph_bind_push_thread(L, reason->thread);
 		lua_setfield(L, -2, "thread");

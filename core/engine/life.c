@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "engine/alone.h"
 #include "engine/breakpoint.h"
@@ -143,9 +144,23 @@ void ph_life_exec(struct ph_thread *thread)
 	ph_resume_emit(thread, &event);
 }
 
-static void tell_exit(struct ph_thread *thread, struct ph_plan *plan)
+/* A wait status that says that something ended. */
+static struct ph_reason reason_of(int status)
+{
+	struct ph_stop stop = ph_stop_decode(status);
+
+	return (struct ph_reason){
+		stop.kind == PH_STOP_EXITED ? PH_REASON_EXIT : PH_REASON_SIGNAL,
+		.code = stop.value,
+		.core = stop.kind == PH_STOP_KILLED && WCOREDUMP(status),
+	};
+}
+
+static void tell_exit(struct ph_thread *thread, struct ph_reason reason, struct ph_plan *plan)
 {
 	struct ph_event event = ph_resume_event(thread, PH_EVENT_THREAD_EXIT);
+
+	event.reason = reason;
 
 	if (thread->exit_told || thread->process->silent)
 		return;
@@ -158,11 +173,13 @@ void ph_life_exiting(struct ph_thread *thread)
 {
 	struct ph_session *session = thread->process->session;
 	struct ph_plan plan = { 0 };
+	unsigned long status = SIGKILL;		/* what ended it, if it is gone already */
 
 	ph_thread_end_pass(thread);
 	if (thread->process == session->target && ph_process_any_thread(thread->process) == thread)
 		ph_placing_guess(session);
-	tell_exit(thread, &plan);
+	ph_os_event_message(thread->tid, &status);
+	tell_exit(thread, reason_of((int)status), &plan);
 	ph_resume_session_plan(session, thread, PH_EVENT_THREAD_EXIT, &plan, NULL);
 	if (thread->state != PH_THREAD_STOPPED)
 		return;
@@ -215,7 +232,7 @@ void ph_life_ended(struct ph_thread *thread, struct ph_stop stop)
 	struct ph_reason reason = { stop.kind == PH_STOP_EXITED ? PH_REASON_EXIT : PH_REASON_SIGNAL, .code = stop.value };
 	struct ph_plan plan = { 0 };
 
-	tell_exit(thread, &plan);
+	tell_exit(thread, reason, &plan);
 	if (thread->tid == process->pid) {
 		end_process(process, reason);
 		return;

@@ -54,13 +54,31 @@ end
 
 local AT_NULL, AT_EXECFN = 0, 31
 
--- {path, argv, envp, vars} of the program that stands at its first instruction; nil and why, of any other.
+local word_p = ffi.typeof "const uint64_t *"
+local AT_BASE, AT_ENTRY, E_ENTRY = 7, 9, 24
+
+-- Whether a program has not run yet: it stands at the entry of its interpreter, or at its own.
+function M.is_first_instruction(pid, mem, rip)
+	local file = io.open(format("/proc/%d/auxv", pid), "rb")
+	local bytes = file and file:read "*a" or ""
+	if file then
+		file:close()
+	end
+	local words, base, entry = ffi.cast(word_p, bytes), 0ULL, 0ULL
+	for i = 0, #bytes / 16 - 1 do
+		if words[i * 2] == AT_BASE then
+			base = words[i * 2 + 1]
+		elseif words[i * 2] == AT_ENTRY then
+			entry = words[i * 2 + 1]
+		end
+	end
+	return rip == (base ~= 0 and base + mem.u64[base + E_ENTRY] or entry)
+end
+
+-- {path, argv, envp, vars} of a program that stands at its first instruction.
 function M.first_call(mem, sp)
 	local u64 = mem.u64
 	local argc = u64[sp]
-	if argc > 1e6 then
-		return nil, "it does not stand at its first instruction"
-	end
 	local argv = {}
 	for i = 1, tonumber(argc) do
 		argv[i] = mem.cstr(u64[sp + i * 8])

@@ -10,32 +10,45 @@ local int, uint, addr = C.int, C.uint, C.addr
 
 local DIRECTIONS = { [0] = "_IOC_NONE", "_IOC_WRITE", "_IOC_READ", "_IOC_READ|_IOC_WRITE" }
 
--- A request that has no name, taken apart as <asm/ioctl.h> made it.
+-- "TCGETS"; one that means two things has both names, and one that has none is taken apart as <asm/ioctl.h> made it.
 local function request(v)
-	return flags.name("ioctl", v) or format("_IOC(%s, %#x, %#x, %#x)", DIRECTIONS[math.floor(v / 2 ^ 30)],
+	local name = flags.name("ioctl", v)
+	return name and name:gsub("|", " or ") or format("_IOC(%s, %#x, %#x, %#x)", DIRECTIONS[math.floor(v / 2 ^ 30)],
 		math.floor(v / 256) % 256, v % 256, math.floor(v / 65536) % 16384)
 end
 
 -- ---- Terminals
 
 local termios_t = typeof "struct { uint32_t iflag, oflag, cflag, lflag; uint8_t line, cc[19]; }"
-local SPEEDS = { [0] = 0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800, 9600, 19200, 38400 }
-local MORE_SPEEDS = { 57600, 115200, 230400, 460800, 500000, 576000, 921600 }
+local SIZES = { [0] = "CS5", "CS6", "CS7", "CS8" }
+
+local function joined(first, rest, set)
+	return rest ~= 0 and first .. "|" .. flags.bits(set, rest) or first
+end
+
+local function output_flags(v)
+	local delays = {}
+	for _, part in ipairs { { 0x100, "NL", 1 }, { 0x200, "CR", 3 }, { 0x800, "TAB", 3 }, { 0x2000, "BS", 1 },
+		{ 0x4000, "VT", 1 }, { 0x8000, "FF", 1 } } do
+		local unit, name, most = part[1], part[2], part[3]
+		local n = math.floor(v / unit) % (most + 1)
+		v = v - n * unit
+		delays[#delays + 1] = name .. format("%d", n)
+	end
+	return joined(table.concat(delays, "|"), v, "termios_oflag")
+end
+
+local function control_flags(v)
+	local speed = flags.both(v, 0x100f)
+	local size = math.floor(v / 16) % 4
+	return joined(flags.choice("termios_speed", speed) .. "|" .. SIZES[size], v - speed - size * 16, "termios_cflag")
+end
 
 local function termios(call, v)
 	return call:object(termios_t, v, function(t)
-		local speed = t.cflag % 16
-		local extended = flags.both(t.cflag, 0x1000) ~= 0
-		local words = { "{B" .. (extended and MORE_SPEEDS[speed] or SPEEDS[speed] or "???") }
-		local function word(value, mask, name)
-			words[#words + 1] = (flags.both(value, mask) ~= 0 and "" or "-") .. name
-		end
-		word(t.oflag, 1, "opost")
-		word(t.lflag, 1, "isig")
-		word(t.lflag, 2, "icanon")
-		word(t.lflag, 8, "echo")
-		words[#words + 1] = "..."
-		return table.concat(words, " ") .. "}"
+		return format("{c_iflag=%s, c_oflag=%s, c_cflag=%s, c_lflag=%s, ...}",
+			flags.some("termios_iflag", t.iflag) or "",
+			output_flags(t.oflag), control_flags(t.cflag), flags.some("termios_lflag", t.lflag) or "")
 	end)
 end
 
@@ -66,16 +79,18 @@ local function fd(call, v) return call:fd(int(v)) end
 local function at(_, v) return addr(v) end
 
 local requests = {
-	TCGETS = { out = termios }, TCSETS = { enter = termios }, TCSETSW = { enter = termios }, TCSETSF = { enter = termios },
-	TCFLSH = { enter = queue }, TCXONC = { enter = flow }, TCSBRK = { enter = number }, TCSBRKP = { enter = number },
-	TIOCGWINSZ = { out = winsize }, TIOCSWINSZ = { enter = winsize }, TIOCGPGRP = { out = pointed },
-	TIOCSPGRP = { enter = pointed }, TIOCGSID = { out = pointed }, TIOCOUTQ = { out = pointed },
-	TIOCGPTN = { out = pointed }, TIOCSPTLCK = { enter = pointed }, TIOCSCTTY = { enter = number }, TIOCNOTTY = {},
-	TIOCEXCL = {}, TIOCNXCL = {}, TIOCSTI = { enter = pushed }, TIOCGETD = { out = pointed }, TIOCSETD = { enter = pointed },
-	TIOCMGET = { out = pointed }, TIOCPKT = { enter = pointed }, FIONREAD = { out = pointed }, FIONBIO = { enter = pointed },
-	FIOASYNC = { enter = pointed }, FIOCLEX = {}, FIONCLEX = {}, FIGETBSZ = { out = pointed }, FICLONE = { enter = fd },
-	SIOCATMARK = { out = pointed }, SIOCGIFCONF = { enter = at }, SIOCGIFINDEX = { enter = ifreq },
-	SIOCGIFFLAGS = { enter = ifreq },
+	TCGETS = { out = termios }, ["SNDCTL_TMR_START|TCSETS"] = { enter = termios },
+	["SNDCTL_TMR_STOP|TCSETSW"] = { enter = termios }, ["SNDCTL_TMR_CONTINUE|TCSETSF"] = { enter = termios },
+	TCFLSH = { enter = queue }, TCXONC = { enter = flow }, TCSBRK = { enter = number },
+	TCSBRKP = { enter = number }, TIOCGWINSZ = { out = winsize }, TIOCSWINSZ = { enter = winsize },
+	TIOCGPGRP = { out = pointed }, TIOCSPGRP = { enter = pointed }, TIOCGSID = { out = pointed },
+	TIOCOUTQ = { out = pointed }, TIOCGPTN = { out = pointed }, TIOCSPTLCK = { enter = pointed },
+	TIOCSCTTY = { enter = number }, TIOCNOTTY = {}, TIOCEXCL = {}, TIOCNXCL = {}, TIOCSTI = { enter = pushed },
+	TIOCGETD = { out = pointed }, TIOCSETD = { enter = pointed }, TIOCMGET = { out = pointed },
+	TIOCPKT = { enter = pointed }, FIONREAD = { out = pointed }, FIONBIO = { enter = pointed },
+	FIOASYNC = { enter = pointed }, FIOCLEX = {}, FIONCLEX = {}, FIGETBSZ = { out = pointed },
+	["BTRFS_IOC_CLONE|FICLONE"] = { enter = fd }, SIOCATMARK = { out = pointed }, SIOCGIFCONF = { enter = at },
+	SIOCGIFINDEX = { enter = ifreq }, SIOCGIFFLAGS = { enter = ifreq },
 }
 local unknown = { enter = function(_, v) return format("%#x", v) end }
 

@@ -185,7 +185,7 @@ end
 
 K.enter("groups", function(call, v, _, i) return groups(call, v, int(call.args[i - 1])) end)
 K.filled("groups_out", function(call, v)
-	return call.args[1] == 0 and addr(v) or groups(call, v, tonumber(call.ret))
+	return call.args[1] == 0 and call.ret ~= 0 and addr(v) or groups(call, v, tonumber(call.ret))
 end)
 
 local cap_header_t = typeof "struct { uint32_t version; int32_t pid; }"
