@@ -11,6 +11,7 @@ local check = require "ptracehook.check"
 local number = require "ptracehook.number"
 local Call = require "trace.call"
 local classes = require "trace.classes"
+local clock = require "trace.clock"
 local decode = require "trace.decode"
 local K = require "trace.kinds"
 local printer = require "trace.printer"
@@ -221,22 +222,22 @@ local function take_exec(self, sc)
 	end
 end
 
-function Trace:entered(sc)
+local function entered(self, sc)
 	local tid = sc.thread.tid
 	local call = call_of(sc, self.settings)
 	self.pending[tid] = call
 	if self.printer then
 		self.printer:enter(tid, call)
 	else
-		call.began = require("trace.clock").seconds()
+		call.began = clock.seconds()
 	end
 end
 
-function Trace:left(sc)
+local function left(self, sc)
 	local tid = sc.thread.tid
 	local call = self.pending[tid] or take_exec(self, sc)
 	if not call then -- the call had begun before we came
-		self:entered(sc)
+		entered(self, sc)
 		call = self.pending[tid]
 	end
 	self.pending[tid] = nil
@@ -245,7 +246,7 @@ function Trace:left(sc)
 	end
 	decode.set_result(call, sc.ret)
 	if self.counts then
-		self.counts:add(call.name, call.failed, require("trace.clock").seconds() - call.began)
+		self.counts:add(call.name, call.failed, clock.seconds() - call.began)
 	end
 	if self.printer then
 		self.printer:leave(tid, call, self.settings.remark and self.settings.remark(sc))
@@ -257,8 +258,13 @@ function Trace:left(sc)
 	end
 end
 
+-- What a signal brings, as strace shows it: {si_signo=SIGTERM, si_code=SI_USER, si_pid=5, si_uid=0}
+function M.siginfo(sig)
+	return K.shared.siginfo(sig.raw)
+end
+
 local function signal_words(sig)
-	return format("--- %s %s ---", K.shared.signal(sig.number), K.shared.siginfo(procfs.siginfo_bytes(sig)))
+	return format("--- %s %s ---", K.shared.signal(sig.number), M.siginfo(sig))
 end
 
 local function end_words(reason)
@@ -268,42 +274,7 @@ local function end_words(reason)
 	return "exited with " .. (reason and reason.code or "?")
 end
 
--- Starts printing what the current session's threads do; lua/meta/trace.lua says what the options are.
-function M.start(options)
-	options = check.options("trace.start", options, known)
-	local settings = {
-		strings = options.strings and check.count("trace.start: strings", options.strings) or 32,
-		paths = check.boolean("trace.start: paths", options.paths), stack = check.boolean("trace.start: stack", options.stack),
-		remark = options.remark, last = {},
-	}
-	local pids = one_of("pids", options.pids, PIDS) or "auto"
-	local self = setmetatable({ settings = settings, pending = {}, handles = {}, write = writer(options.output) }, Trace)
-	if options.summary then
-		self.counts = summary.new()
-	end
-	if options.summary ~= "only" then
-		self.printer = printer.new {
-			write = self.write, columns = options.columns and check.count("trace.start: columns", options.columns),
-			pids = pids ~= "never" and pids or nil, time = one_of("time", options.time, TIMES),
-			spent = check.boolean("trace.start: spent", options.spent),
-		}
-	end
-	local filter = names_of(options.calls)
-	self.execs = filter == "*" or has(filter, "execve")
-	local function add(...)
-		self.handles[#self.handles + 1] = on(...)
-	end
-	if filter == "*" or #filter > 0 then
-		add("syscall", filter, {
-			enter = function(sc) self:entered(sc) end,
-			leave = function(sc) self:left(sc) end,
-		})
-	end
-	self:add_events(add, options)
-	return self
-end
-
-function Trace:add_events(add, options)
+local function add_events(self, add, options)
 	local lines = self.printer
 	local signals, exits = options.signals, options.exits
 	add("thread_exit", function(thread, reason)
@@ -329,6 +300,41 @@ function Trace:add_events(add, options)
 	if thread then
 		lines:born(thread.tid)
 	end
+end
+
+-- Starts printing what the current session's threads do; lua/meta/trace.lua says what the options are.
+function M.start(options)
+	options = check.options("trace.start", options, known)
+	local settings = {
+		strings = options.strings and check.count("trace.start: strings", options.strings) or 32,
+		paths = check.boolean("trace.start: paths", options.paths),
+		stack = check.boolean("trace.start: stack", options.stack), remark = options.remark, last = {},
+	}
+	local pids = one_of("pids", options.pids, PIDS) or "auto"
+	local self = setmetatable({ settings = settings, pending = {}, handles = {}, write = writer(options.output) }, Trace)
+	if options.summary then
+		self.counts = summary.new()
+	end
+	if options.summary ~= "only" then
+		self.printer = printer.new {
+			write = self.write, columns = options.columns and check.count("trace.start: columns", options.columns),
+			pids = pids ~= "never" and pids or nil, time = one_of("time", options.time, TIMES),
+			spent = check.boolean("trace.start: spent", options.spent),
+		}
+	end
+	local filter = names_of(options.calls)
+	self.execs = filter == "*" or has(filter, "execve")
+	local function add(...)
+		self.handles[#self.handles + 1] = on(...)
+	end
+	if filter == "*" or #filter > 0 then
+		add("syscall", filter, {
+			enter = function(sc) entered(self, sc) end,
+			leave = function(sc) left(self, sc) end,
+		})
+	end
+	add_events(self, add, options)
+	return self
 end
 
 -- The call that started the program, when it stands at its first instruction: nobody has seen the call, but what it was

@@ -138,11 +138,11 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 		ph_bind_push_module(L, event->module);
 		ph_bind_push_thread(L, event->thread);
 		return 2;
-	case PH_EVENT_SIGNAL:
 	case PH_EVENT_THREAD_EXIT:
 		ph_bind_push_thread(L, event->thread);
 		ph_bind_push_reason(L, &event->reason);
 		return 2;
+	case PH_EVENT_SIGNAL:
 	case PH_EVENT_STEP:
 	case PH_EVENT_THREAD:
 	case PH_EVENT_COUNT:

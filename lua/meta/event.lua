@@ -11,7 +11,7 @@
 --- | `"exec"` | thread, path | the program was replaced; breakpoints by name have their new places |
 --- | `"fork"` | thread, child `Process` | fork, vfork, clone or posix_spawn; the child has not run yet |
 --- | `"thread"` | thread | a thread was born |
---- | `"thread_exit"` | thread | a thread is about to end: its registers and memory can still be read |
+--- | `"thread_exit"` | thread, `Reason` | a thread is about to end, in that way: its registers and memory can still be read |
 --- | `"exit"` | process, `Reason` | the target has ended, also by `kill()` |
 --- | `"load"` | `Module`, thread | a library was loaded, at the start or by dlopen; its constructors have not run |
 --- | `"unload"` | `Module`, thread | a library is gone, its memory too |
@@ -60,7 +60,8 @@
 ---@overload fun(event: "signal", fn: Action|fun(thread: Thread, sig: Signal): Action?): Handle
 ---@overload fun(event: "exec", fn: Action|fun(thread: Thread, path: string): Action?): Handle
 ---@overload fun(event: "fork", fn: Action|fun(thread: Thread, child: Process): Action?): Handle
----@overload fun(event: "thread"|"thread_exit"|"step", fn: Action|fun(thread: Thread): Action?): Handle
+---@overload fun(event: "thread"|"step", fn: Action|fun(thread: Thread): Action?): Handle
+---@overload fun(event: "thread_exit", fn: Action|fun(thread: Thread, reason: Reason): Action?): Handle
 ---@overload fun(event: "exit", fn: Action|fun(process: Process, reason: Reason): Action?): Handle
 ---@overload fun(event: "load"|"unload", fn: Action|fun(module: Module, thread: Thread): Action?): Handle
 ---@param event "syscall"|"load"|"unload"|"signal"|"exec"|"fork"|"thread"|"thread_exit"|"exit"|"step"

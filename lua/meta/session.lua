@@ -95,6 +95,7 @@ function attach(pid, options) end
 ---@field kind "exit"|"signal"|"stop"|"detach"|"timeout"
 ---@field code? integer exit: the status
 ---@field signal? string signal: the name of the one that killed it
+---@field core? boolean true in `thread_exit`, when that left a core dump
 ---@field thread? Thread stop: the thread whose hook said so
 ---@field event? string stop: the hook's event
 ---@field breakpoint? Breakpoint stop: when it was one

@@ -43,7 +43,7 @@ local function distance(a, b)
 end
 
 -- The candidate nearest to a misspelt name, the first in the alphabet of equals, or nil.
-function M.nearest(name, candidates)
+local function nearest(name, candidates)
 	local best, best_distance
 	for candidate in pairs(candidates) do
 		local d = distance(name, candidate)

@@ -50,7 +50,10 @@ return {
 	fsmount = "fd hex32 hex32 -> fd", fspick = "dirfd path hex32 -> fd",
 	mount_setattr = "dirfd path hex32 hex size", lookup_dcookie = "hex filled_path size",
 	cachestat = "fd hex hex hex32", fchmodat2 = "dirfd path mode flags:at", statmount = "hex hex size hex32",
-	listmount = "hex hex size hex32",
+	setxattrat = "dirfd path flags:at str addr size", getxattrat = "dirfd path flags:at str addr size",
+	listxattrat = "dirfd path flags:at addr size", removexattrat = "dirfd path flags:at str",
+	open_tree_attr = "dirfd path hex32 addr size -> fd", file_getattr = "dirfd path addr size flags:at",
+	file_setattr = "dirfd path addr size flags:at", listmount = "hex hex size hex32",
 
 	-- ---- memory
 	mmap = "addr size flags:prot map fd hex -> hex", munmap = "addr size", mprotect = "addr size flags:prot",
@@ -107,6 +110,9 @@ return {
 	getcpu = "out:uint out:uint addr", prctl = "prctl", arch_prctl = "arch_prctl",
 	personality = "personality +personality_result", set_tid_address = "addr", set_robust_list = "addr size",
 	get_robust_list = "int out:hex out:size", rseq = "addr hex32 flags:rseq hex32", futex = "addr futex",
+	futex_wake = "addr hex int hex32", futex_wait = "addr hex hex hex32 timespec enum:clock",
+	futex_requeue = "addr hex32 int int", lsm_get_self_attr = "uint addr addr hex32",
+	lsm_set_self_attr = "uint addr size hex32", lsm_list_modules = "addr addr hex32",
 	futex_waitv = "addr uint uint timespec enum:clock", unshare = "flags:unshare", setns = "fd flags:setns",
 	ptrace = "enum:ptrace int ptrace_args", seccomp = "enum:seccomp seccomp_flags seccomp_args",
 	kcmp = "int int enum:kcmp hex hex", getrandom = "filled_hex size flags:getrandom",

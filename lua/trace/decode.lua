@@ -4,6 +4,8 @@ local ffi = require "ffi"
 local calls = require "trace.calls"
 local K = require "trace.kinds"
 
+K.load()
+
 local M = {}
 
 local format, tonumber = string.format, tonumber

@@ -11,11 +11,14 @@ local M = {}
 
 local UNITS = { us = 1, ms = 1000, s = 1000000, ns = 0.001 }
 
-local function duration(text)
+-- Microseconds of "50", "50us", "5ms", "2s"; nil of anything else.
+function M.duration(text)
 	local digits, unit = text:match "^(%d+)(%a*)$"
 	local scale = digits and (unit == "" and 1 or UNITS[unit])
 	return scale and math.ceil(tonumber(digits) * scale)
 end
+
+M.ALWAYS = { first = 1, last = math.huge, step = 1 }
 
 -- {first, last, step} of "3", "3+", "3+2", "3..7", "3..7+2", "3..+"; nil for what is none of them.
 function M.when(text)
@@ -65,7 +68,7 @@ end
 
 local function waiting(field)
 	return function(rule, value)
-		rule[field] = duration(value)
+		rule[field] = M.duration(value)
 		return not rule[field] and field .. "=" .. value .. ": microseconds, or a number with a unit as 5ms, expected" or nil
 	end
 end
@@ -83,7 +86,7 @@ function M.parse(text, fault)
 	for word in (text .. ":"):gmatch "([^:]*):" do
 		words[#words + 1] = word
 	end
-	local rule = { spec = table.remove(words, 1), when = { first = 1, last = math.huge, step = 1 } }
+	local rule = { spec = table.remove(words, 1), when = M.ALWAYS }
 	for _, word in ipairs(words) do
 		local name, value = word:match "^([%w_]+)=(.+)$"
 		if not parsers[name] then

@@ -44,15 +44,17 @@ M.shared = {}
 
 local files = { "basic", "file", "memory", "net", "process", "signal", "time", "wait", "ioctl" }
 
+-- Fills the tables.
+function M.load()
+	local list = files
+	files = {}
+	for _, file in ipairs(list) do
+		require("trace.kinds." .. file)
+	end
+end
+
 -- "flags:open" -> the kind, "open"
 function M.get(word)
-	if files then
-		local list = files
-		files = nil
-		for _, file in ipairs(list) do
-			require("trace.kinds." .. file)
-		end
-	end
 	local name, parameter = word:match "^([^:]+):?(.*)$"
 	return assert(all[name], word), parameter
 end

@@ -12,42 +12,20 @@ ffi.cdef [[ long ptracehook_readlink(const char *, char *, size_t) __asm__("read
 
 local buffer = ffi.new "char[4096]"
 
-local function readlink(path)
+-- What a link says, or nil.
+function M.readlink(path)
 	local n = ffi.C.ptracehook_readlink(path, buffer, ffi.sizeof(buffer))
 	return n >= 0 and ffi.string(buffer, n) or nil
 end
 
 -- What is shown behind a descriptor: </etc/passwd>; fd: a number, or "cwd". nil when it is none.
 function M.path_of(pid, fd)
-	local path = readlink(fd == "cwd" and format("/proc/%d/cwd", pid) or format("/proc/%d/fd/%d", pid, fd))
+	local path = M.readlink(fd == "cwd" and format("/proc/%d/cwd", pid) or format("/proc/%d/fd/%d", pid, fd))
 	if not path then
 		return nil
 	end
 	local gone = path:match "^(/.*) %(deleted%)$"
 	return gone and "<" .. text.angle(gone) .. ">(deleted)" or "<" .. text.angle(path) .. ">"
-end
-
--- ---- siginfo
-
-local info_t = ffi.typeof [[union {
-	struct { int32_t signo, err, code, pad, pid; uint32_t uid; uint64_t value; };
-	struct { int32_t pad2[4]; uint64_t addr; };
-	uint8_t bytes[128];
-}]]
-
--- A Signal as the kernel's bytes: all of them where it has them.
-function M.siginfo_bytes(sig)
-	if sig.raw then
-		return sig.raw
-	end
-	local info = info_t()
-	info.signo, info.code = sig.number, sig.code
-	if sig.addr then
-		info.addr = sig.addr
-	elseif sig.pid then
-		info.pid, info.value = sig.pid, ffi.cast("uint64_t", sig.value or 0)
-	end
-	return ffi.string(info.bytes, 128)
 end
 
 -- ---- The first call: its arguments lie at the top of the stack of a program that has not run yet

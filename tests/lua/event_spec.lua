@@ -237,6 +237,32 @@ describe("on", function()
 		assert.truthy(looked >= 2)
 	end)
 
+	it("thread_exit says how each thread ends", function()
+		local function ends(program)
+			local s, seen = support.spawn(program), {}
+			s:on("thread_exit", function(t, reason)
+				seen[t.tid == s.pid and "leader" or "other"] = reason
+			end)
+			s:run()
+			return seen
+		end
+		assert.same({ leader = { kind = "exit", code = 7 } }, ends { "exits", "code", "7" })
+		assert.same({ leader = { kind = "signal", signal = "SIGTERM" } }, ends { "exits", "signal", "15" })
+		assert.same({ leader = { kind = "signal", signal = "SIGKILL" } }, ends { "exits", "kill" })
+		local threads = ends { "exits", "exit_thread" }
+		assert.same({ kind = "exit", code = 5 }, threads.other)
+	end)
+
+	it("a signal has the kernel's bytes as well", function()
+		local s = support.spawn { "signals", "fault", "1" }
+		s:on("signal", function(_, sig)
+			assert.equal(128, #sig.raw)
+			assert.equal(sig.number, sig.raw:byte(1))
+			return KILL
+		end)
+		s:run()
+	end)
+
 	it("exit comes once, with how it ended, and nothing to look at", function()
 		for _, row in ipairs {
 			{ { "exits", "code", "7" }, { kind = "exit", code = 7 } },

@@ -106,7 +106,7 @@ local function public_names()
 		end
 	end
 	-- Our libraries, and what they give.
-	for library, class in pairs { coverage = "Coverage" } do
+	for library, class in pairs { coverage = "Coverage", trace = "Trace" } do
 		for name, fn in pairs(require(library)) do
 			names[#names + 1] = library .. "." .. name
 			for method, value in pairs(upvalue(fn, class) or {}) do
@@ -236,6 +236,7 @@ describe("the annotations", function()
 			FindOptions = function(options) mem.find("x", nil, options) end,
 			InsnsOptions = function(options) insns("calc", 1, options) end,
 			DisasmOptions = function(options) disasm("calc", 1, options) end,
+			TraceOptions = function(options) require("trace").start(options) end,
 		} do
 			local fields, options = declared["class " .. class].fields, options_of(call)
 			assert.same({}, missing(fields, options), class)

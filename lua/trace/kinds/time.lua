@@ -57,6 +57,11 @@ K.filled("itimerspec_out", itimer(timespec))
 
 local UTIME_NOW, UTIME_OMIT = 2 ^ 30 - 1, 2 ^ 30 - 2
 
+-- os.date, or nothing for a moment that has no date.
+local function date(pattern, seconds)
+	return seconds == seconds and math.abs(seconds) < 2 ^ 55 and os.date(pattern, seconds) or ""
+end
+
 -- With the moment in words: {tv_sec=1, tv_nsec=0} /* 1970-01-01T00:00:01+0000 */
 local function moment(t, show, digits)
 	local seconds, part = tonumber(t.a), tonumber(t.b)
@@ -70,7 +75,7 @@ local function moment(t, show, digits)
 		return words
 	end
 	local fraction = part == 0 and "" or format(".%0" .. digits .. "d", part)
-	return words .. os.date(" /* %Y-%m-%dT%H:%M:%S", seconds) .. fraction .. os.date("%z */", seconds)
+	return words .. date(" /* %Y-%m-%dT%H:%M:%S", seconds) .. fraction .. date("%z */", seconds)
 end
 
 K.enter("times", function(call, v)
@@ -87,14 +92,14 @@ end)
 
 K.enter("times_sec", function(call, v)
 	return call:object(pair_t, v, function(t)
-		return format("{actime=%d%s, modtime=%d%s}", t.a, os.date(" /* %Y-%m-%dT%H:%M:%S%z */", tonumber(t.a)), t.b,
-			os.date(" /* %Y-%m-%dT%H:%M:%S%z */", tonumber(t.b)))
+		return format("{actime=%d%s, modtime=%d%s}", t.a, date(" /* %Y-%m-%dT%H:%M:%S%z */", tonumber(t.a)), t.b,
+			date(" /* %Y-%m-%dT%H:%M:%S%z */", tonumber(t.b)))
 	end)
 end)
 
 K.filled("moment_out", function(call, v)
 	return call:object(C.long_box, v, function(box)
-		return format("[%d", box.value) .. os.date(" /* %Y-%m-%dT%H:%M:%S%z */]", tonumber(box.value))
+		return format("[%d", box.value) .. date(" /* %Y-%m-%dT%H:%M:%S%z */]", tonumber(box.value))
 	end)
 end)
 
