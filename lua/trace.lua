@@ -7,6 +7,7 @@
 --
 -- The calls that are known, and how their arguments are shown, is trace/calls.lua.
 
+local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
 local Call = require "trace.call"
@@ -148,7 +149,7 @@ Trace.__index = Trace
 
 local known = {
 	calls = true, output = true, strings = true, paths = true, pids = true, time = true, spent = true, columns = true,
-	summary = true, stack = true, signals = true, exits = true, remark = true,
+	summary = true, stack = true, signals = true, exits = true, remark = true, interrupted = true,
 }
 local TIMES = { clock = true, micro = true, unix = true, relative = true }
 local PIDS = { always = true, auto = true, never = true }
@@ -181,7 +182,7 @@ end
 
 local function names_of(calls)
 	if type(calls) == "table" then
-		calls = table.concat(calls, ",")
+		calls = calls[1] and table.concat(calls, ",") or "none"
 	end
 	if calls == nil or calls == "*" or calls == "all" then
 		return "*"
@@ -322,6 +323,12 @@ function M.start(options)
 			spent = check.boolean("trace.start: spent", options.spent),
 		}
 	end
+	if options.interrupted ~= nil then
+		if not check.is_callable(options.interrupted) then
+			check.fail("trace.start: interrupted: function expected, got %s", number.show(options.interrupted))
+		end
+		core.last_words(function() options.interrupted() end)
+	end
 	local filter = names_of(options.calls)
 	self.execs = filter == "*" or has(filter, "execve")
 	local function add(...)
@@ -340,16 +347,22 @@ end
 -- The call that started the program, when it stands at its first instruction: nobody has seen the call, but what it was
 -- made with is on the stack.
 function Trace:started()
-	if self.printer and self.execs and procfs.is_first_instruction(process.pid, mem, regs.rip) then
-		local call = procfs.first_call(mem, regs.rsp)
-		self.printer:whole(thread.tid, "execve(" .. procfs.show_first_call(call, self.settings.strings), "0")
+	if not self.execs or not procfs.is_first_instruction(process.pid, mem, regs.rip) then
+		return
+	end
+	if self.counts then
+		self.counts:add("execve", false, 0)
+	end
+	if self.printer then
+		local words = procfs.show_first_call(procfs.first_call(mem, regs.rsp), self.settings.strings)
+		self.printer:whole(thread.tid, "execve(" .. words, "0")
 	end
 end
 
 -- Stops printing: hooks are taken out.
 function Trace:stop()
 	for _, handle in ipairs(self.handles) do
-		handle:remove()
+		pcall(handle.remove, handle) -- which raises when its session has ended
 	end
 	self.handles = {}
 	if self.printer then

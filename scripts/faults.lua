@@ -12,7 +12,7 @@
 --   program, @N+ all from that on, @N+S every S-th from that on, @N..M those from N to M; without it all are meant.
 --   -q                 do not say on standard error what was done
 --
--- Sample output (ptracehook faults write=ENOSPC -- /bin/echo hello):
+-- Sample output (ptracehook faults write@1=ENOSPC -- /bin/echo hello):
 --
 --   faults: write #1 of thread 8311 fails: ENOSPC
 --   /bin/echo: write error: No space left on device

@@ -200,15 +200,17 @@ if settings.rules[1] then
 	options.remark = inject.remark
 end
 
-local started = trace.start(options)
-started:started()
-if options.summary then
-	on("exit", function(ended)
-		if ended == started.process then
-			started.write(started:summary())
-		end
-	end)
+local tracing
+
+local function finish()
+	tracing:stop()
+	if options.summary then
+		(options.output or io.stderr):write(tracing:summary())
+	end
 end
-if settings.pid then
-	run()
-end
+
+options.interrupted = finish
+tracing = trace.start(options)
+tracing:started()
+run()
+finish()

@@ -83,6 +83,8 @@ bool ph_bind_flush(void);
 /* interrupt.c: SIGINT, SIGTERM and SIGHUP end scripts, softly at first. */
 void ph_bind_interrupt_install(void);
 int ph_bind_interrupt_status(void);	/* of the process that was interrupted */
+void ph_bind_open_last_words(lua_State *L);	/* core -> core */
+void ph_bind_last_words(void);		/* has them said; targets are gone by now */
 
 /* Ends everything from wherever we are, and the process. */
 void ph_bind_exit(int status) __attribute__((noreturn));

@@ -76,6 +76,8 @@ static void on_tick(int sig)
 	(void)sig;
 	if (!ph_bind.interrupted || ++ticks < PATIENCE || ph_bind.busy)
 		return;
+	if (!ph_bind.tracer)
+		_exit(ph_bind_interrupt_status());
 	if (ph_bind.interrupted == SIGPIPE)
 		say("ptracehook: " NOBODY_READS "\n");
 	else
@@ -106,6 +108,37 @@ void ph_bind_interrupt_install(void)
 		if (ends[i] != SIGHUP || before.sa_handler != SIG_IGN)
 			sigaction(ends[i], &soft, NULL);
 	}
+}
+
+/* registry: a function that an interrupted script's library wants called before the end: a table half counted, say. */
+static int last_words_ref = LUA_NOREF;
+
+static int l_last_words(lua_State *L)	/* core.last_words(fn) */
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	luaL_unref(L, LUA_REGISTRYINDEX, last_words_ref);
+	lua_settop(L, 1);
+	last_words_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 0;
+}
+
+void ph_bind_open_last_words(lua_State *L)
+{
+	lua_pushcfunction(L, l_last_words);
+	lua_setfield(L, -2, "last_words");
+}
+
+/* With as much patience as the script had. What goes wrong in them is lost: the end was asked for. */
+void ph_bind_last_words(void)
+{
+	lua_State *L = ph_bind.L;
+
+	if (!L || last_words_ref == LUA_NOREF || ph_bind.interrupted == SIGPIPE)
+		return;
+	lua_sethook(L, NULL, 0, 0);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, last_words_ref);
+	ticks = 0;
+	ph_bind_call(L, 0, 0);
 }
 
 void ph_bind_exit(int status)

@@ -176,6 +176,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 
 	lua_newtable(L);			/* core */
 	luaL_register(L, NULL, functions);
+	ph_bind_open_last_words(L);
 	lua_newtable(L);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "ptracehook.classes");
@@ -338,6 +339,7 @@ void ph_bind_close(struct ph_bind *bind)
 	ph_bind_set_current(NULL);
 	/* Finalisers may wait, for a command that a pipe leads to: not for whoever was told to end. */
 	if (bind->interrupted) {
+		ph_bind_last_words();
 		fflush(NULL);
 		_exit(ph_bind_interrupt_status());
 	}

@@ -50,6 +50,7 @@ function trace.start(options) end
 ---@field stack? boolean true: the stack below each call
 ---@field signals? boolean|table<string, boolean> false: no signals; a set of names: only those
 ---@field exits? boolean false: nothing about ends
+---@field interrupted? fun() called when Ctrl-C, SIGTERM or SIGHUP ends us, once targets have been let go or ended
 ---@field remark? fun(sc: Syscall): string? words behind a result, asked for when the call is left
 
 --- What `trace.start` gives.

@@ -18,7 +18,7 @@ local classes = {
 		tkill]],
 	ipc = [[msgctl msgget msgrcv msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget]],
 	memory = [[brk get_mempolicy madvise mbind migrate_pages mincore mlock mlock2 mlockall mmap move_pages
-		mprotect mremap msync munlock munlockall munmap pkey_mprotect process_madvise remap_file_pages
+		mprotect mremap msync munlock munlockall munmap pkey_mprotect remap_file_pages
 		set_mempolicy set_mempolicy_home_node shmat shmdt]],
 	desc = [[bpf close copy_file_range creat dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_ctl_old
 		epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2 execveat faccessat faccessat2

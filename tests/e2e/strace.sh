@@ -167,4 +167,201 @@ for t in threads: t.start()
 for t in threads: t.join()'
 }
 
+
+# ---- Fault injection: what the program makes of it, and what is printed, is the same
+
+# same_injected SET:… -- PROGRAM [ARG...]: with -e inject=, traced calls of that SET alone.
+same_injected() {
+	[ -z "${no_strace-}" ] || skip "no strace"
+	local inject=$1 traced=${1%%:*} status1=0 status2=0
+	shift 2
+	ran="inject=$inject $*" status=different
+	here=$PWD
+	(fresh && exec env -i PATH=/usr/bin:/bin LC_ALL=C strace -f -o ../theirs -e "trace=$traced,clone,vfork" -e "inject=$inject" "$@" \
+		</dev/null >../out1 2>&1) || status1=$?
+	(fresh && exec env -i PATH=/usr/bin:/bin LC_ALL=C "$PTRACEHOOK" "$strace" -f -o ../ours -e "trace=$traced,clone,vfork" \
+		-e "inject=$inject" -- "$@" </dev/null >../out2 2>&1) || status2=$?
+	[ "$status1" = "$status2" ] || fail "status $status1 under strace, $status2 under ours" "$(cat out1)" "$(cat out2)"
+	cmp out1 out2 || fail "under strace it prints:" "$(cat out1)" "and under ours:" "$(cat out2)"
+	grep -Eq 'INJECTED|DELAYED|^[0-9]+ --- ' theirs || fail "nothing was injected" "$(cat theirs)"
+	normal theirs >theirs.n
+	normal ours >ours.n
+	luajit "$calls" compare theirs.n ours.n >difference || fail "$(cat difference)"
+}
+
+test_inject_error_into_the_third_open() { same_injected openat:error=ENOENT:when=3 -- cat f; }
+test_inject_error_into_every_open_from_the_third() { same_injected openat:error=EACCES:when=3+ -- cat f f; }
+test_inject_error_into_every_second_read() { same_injected read:error=EINTR:when=2+2 -- dash -c 'while read -r l; do echo "$l"; done <f'; }
+test_inject_error_into_a_range() { same_injected close:error=EIO:when=2..4 -- cat f; }
+test_inject_enosys_by_default() { same_injected getrandom:error=ENOSYS -- ls; }
+test_inject_write_error() { same_injected write:error=ENOSPC -- sh -c 'echo one; echo two'; }
+test_inject_result() { same_injected getppid:retval=4242 -- sh -c 'echo $PPID'; }
+test_inject_results_that_are_wrong() { same_injected getuid,geteuid,getgid,getegid:retval=7 -- id; }
+test_inject_short_results() { same_injected write:retval=1:when=1 -- dd if=f status=none; }
+test_inject_large_result() { same_injected mmap:error=ENOMEM:when=4 -- cat f; }
+test_inject_into_children() { same_injected wait4:error=ECHILD:when=1 -- sh -c 'cat f >/dev/null; echo $?'; }
+test_inject_fork_error() { same_injected clone:error=EAGAIN:when=2+ -- bash -c 'cat f; echo $?'; }
+test_inject_delay() { same_injected openat:delay_enter=20000:when=2 -- cat f; }
+test_inject_error_and_delay() { same_injected openat:error=EPERM:delay_exit=10000:when=3 -- cat f; }
+test_inject_exec_error() { same_injected execve:error=E2BIG:when=2+ -- sh -c 'cat f; echo $?'; }
+
+# A signal that is injected is the kernel's for strace, and ours by tgkill or the like: its siginfo differs.
+test_inject_signal() {
+	[ -z "${no_strace-}" ] || skip "no strace"
+	local words
+	for words in getppid:signal=USR1 getppid:signal=TERM:retval=5; do
+		run strace -e trace=getppid -e signal=none -e "inject=$words" dash -c 'echo "$PPID"; echo lives'
+		cp stdout theirs.out
+		theirs=$status
+		run "$PTRACEHOOK" "$strace" -e trace=getppid -e signal=none -e "inject=$words" -- dash -c 'echo "$PPID"; echo lives'
+		expect_status "$theirs"
+		check "the same is printed" cmp stdout theirs.out
+	done
+}
+
+# ---- Classes and options
+
+# To strace, a call whose number nobody knows is in every class.
+test_classes_mean_the_same_calls() {
+	local class
+	mask='/syscall_0x/d'
+	for class in file desc memory process signal network ipc clock creds fstat statfs; do
+		same -e "trace=%$class,clone,vfork" -- "$TARGETS/allcalls"
+	done
+}
+
+test_negated_list() { same -e 'trace=!mmap,read,%file' -- cat f; }
+test_some_signals() { same -e trace=none -e signal=USR1 -- dash -c 'trap : USR1 USR2; kill -USR1 $$; kill -USR2 $$'; }
+
+# The lines alike, but for numbers.
+shape() { sed -E 's/[0-9]+/N/g; s/N\.N/N/g; s/ +/ /g' "$1"; }
+
+test_times_of_day_and_of_calls_have_strace_s_form() {
+	[ -z "${no_strace-}" ] || skip "no strace"
+	local option
+	for option in -t -tt -ttt -r -T '-t -T' -a12; do
+		# shellcheck disable=SC2086 # words
+		run strace $option -o theirs -e trace=openat,close true
+		# shellcheck disable=SC2086
+		run "$PTRACEHOOK" "$strace" $option -o ours -e trace=openat,close -- true
+		expect_status 0
+		shape theirs >one
+		shape ours >two
+		check "$option looks alike: $(diff one two | head -n 4)" cmp one two
+	done
+}
+
+test_summary_has_strace_s_form() {
+	[ -z "${no_strace-}" ] || skip "no strace"
+	run strace -c -o theirs cat "$strace"
+	run "$PTRACEHOOK" "$strace" -c -o ours -- cat "$strace"
+	expect_status 0
+	# Calls and errors by name; the time that is measured is another (theirs the system's, ours the clock's).
+	awk 'NR > 2 && $1 ~ /^[0-9.]+$/ { print $NF, $4, NF == 6 ? $5 : 0 }' theirs | sort >one
+	awk 'NR > 2 && $1 ~ /^[0-9.]+$/ { print $NF, $4, NF == 6 ? $5 : 0 }' ours | sort >two
+	check "the counts are the same: $(diff one two)" cmp one two
+	check "the heads are the same" cmp <(head -n 2 theirs) <(head -n 2 ours)
+	run "$PTRACEHOOK" "$strace" -C -e trace=close -- true
+	expect_stderr_like '^close\(3\) += 0$'
+	expect_stderr_like '^100.00 .* total$'
+}
+
+test_threads_are_named_on_standard_error() {
+	run "$PTRACEHOOK" "$strace" -f -e trace=exit_group -- sh -c 'true & wait; sh -c "exit 3"'
+	expect_status 3
+	expect_stderr_like '^\[pid +[0-9]+\] exit_group\(0\) += \?$'
+	expect_stderr_like '^\+\+\+ exited with 3 \+\+\+$'
+}
+
+test_without_f_children_are_not_there() {
+	run "$PTRACEHOOK" "$strace" -e trace=openat,execve -- sh -c 'cat /etc/hostname >out; exit 4'
+	expect_status 4
+	expect_stderr_unlike 'hostname".*O_RDONLY\)'
+	expect_stderr_unlike '/cat"'
+	[ -s out ] || fail "the child has written nothing"
+}
+
+test_attached() {
+	start_target busy 3
+	launch "$PTRACEHOOK" "$strace" -p "$target" -e trace=write
+	wait_until sh -c "kill -USR2 $target; grep -Eq '^(\[pid +[0-9]+\] )?write\(1, \"counter' stderr"
+	kill -INT "$started"
+	wait_started
+	expect_status 130
+	expect_unharmed
+	expect_busy_goes_on
+}
+
+test_interrupted_it_ends_its_line_and_prints_its_counts() {
+	mkfifo pipe
+	exec 6<>pipe
+	start sh -c 'read -r line <&6'
+	target=$started
+	wait_until in_call "$target" 0 # read
+	launch "$PTRACEHOOK" "$strace" -C -p "$target"
+	wait_for_line '^read\(' stderr
+	kill -INT "$started"
+	wait_started
+	expect_status 130
+	expect_stderr_like '^read\(0,  <unfinished \.\.\.> <detached \.\.\.>$|^read\(0,  <detached \.\.\.>$'
+	expect_stderr_like '^100\.00 .* total$'
+	expect_unharmed
+}
+
+# in_call PID NUMBER: its main thread is blocked in that system call.
+in_call() { [ "$(awk '{ print $1 }' "/proc/$1/syscall")" = "$2" ]; }
+
+test_attached_in_the_middle_of_a_call() {
+	mkfifo pipe
+	start sh -c 'read -r line <pipe; exit 3'
+	target=$started
+	exec 6<>pipe
+	wait_until in_call "$target" 0 # read
+	launch "$PTRACEHOOK" "$strace" -p "$target"
+	wait_for_line '^read\(0, $|^read\(0, ' stderr
+	echo hello >&6
+	wait_started
+	expect_status 0
+	expect_stderr_like '^read\(0, "h", 1\) += 1$'
+	expect_stderr_like '^\+\+\+ exited with 3 \+\+\+$'
+}
+
+# ---- Bad input
+
+# wrong REGEX ARG...: strace's usage in one line, status 2.
+wrong() {
+	run "$PTRACEHOOK" "$strace" "${@:2}"
+	expect_status 2
+	expect_complaint "^strace: $1; usage: ptracehook strace "
+	expect_stdout ''
+}
+
+test_wrong_arguments_are_one_line() {
+	wrong 'no program named'
+	wrong 'there is no option -x' -x -- true
+	wrong 'there is no option -x' -fx -- true
+	wrong "'true': PROGRAM stands behind --" true
+	wrong '-s: a whole number expected, got .x.' -s x -- true
+	wrong '-s: a value expected' -s
+	wrong '-p: a whole number expected, got .-1.' -p -1
+	wrong '-p and a program' -p 1 -- true
+	wrong 'there is no system call opanat; did you mean openat\?' -e opanat -- true
+	wrong 'there is no system call opanat; did you mean openat\?' -e trace=read,opanat -- true
+	wrong 'there is no class %nett; there are .*%network.*' -e %nett -- true
+	wrong 'there is no system call number 99999' -e 99999 -- true
+	wrong 'no system call named' -e trace= -- true
+	wrong 'there is no signal FOO' -e signal=FOO -- true
+	wrong '-e fun=: there are trace, signal, inject and fault' -e fun=1 -- true
+	wrong 'close: it does not say what happens: .*' -e inject=close -- true
+	wrong 'error=EFOO: an error such as ENOENT, .*' -e inject=close:error=EFOO -- true
+	wrong 'when=0: FIRST, .*' -e inject=close:error=EIO:when=0 -- true
+	wrong 'there is no system call klose; did you mean close\?' -e fault=klose -- true
+	run "$PTRACEHOOK" "$strace" -p 4194300
+	expect_status 3
+	expect_complaint '^strace: .*4194300'
+	run "$PTRACEHOOK" "$strace" -o /nowhere/file -- true
+	expect_status 1
+	expect_complaint '^strace: cannot write /nowhere/file: No such file'
+}
+
 e2e_main "$@"
