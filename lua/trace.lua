@@ -261,7 +261,7 @@ end
 
 -- What a signal brings, as strace shows it: {si_signo=SIGTERM, si_code=SI_USER, si_pid=5, si_uid=0}
 function M.siginfo(sig)
-	return K.shared.siginfo(sig.raw)
+	return K.shared.siginfo(sig)
 end
 
 local function signal_words(sig)

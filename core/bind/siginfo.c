@@ -61,6 +61,8 @@ static const struct {
 	{ "timer", BY_TIMER, offsetof(siginfo_t, si_timerid), INT },
 	{ "overrun", BY_TIMER, offsetof(siginfo_t, si_overrun), INT },
 	{ "status", BY_CHILD, offsetof(siginfo_t, si_status), INT },
+	{ "utime", BY_CHILD, offsetof(siginfo_t, si_utime), LONG },
+	{ "stime", BY_CHILD, offsetof(siginfo_t, si_stime), LONG },
 	{ "addr", BY_FAULT, offsetof(siginfo_t, si_addr), ADDRESS },
 	{ "band", BY_POLL, offsetof(siginfo_t, si_band), LONG },
 	{ "fd", BY_POLL, offsetof(siginfo_t, si_fd), INT },

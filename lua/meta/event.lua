@@ -92,6 +92,8 @@ function on(event, filter, fn) end
 ---@field uid? integer of the sender, likewise
 ---@field addr? uint64 of a fault
 ---@field status? integer SIGCHLD: exit status or signal
+---@field utime? int64 SIGCHLD: time that the child spent in user mode, in ticks of a hundredth of a second
+---@field stime? int64 SIGCHLD: likewise, in the kernel
 ---@field timer? integer timer_create(2)'s
 ---@field overrun? integer of the timer
 ---@field band? int64 SIGPOLL

@@ -98,9 +98,7 @@ test_redirect_attached() {
 	start sh -c 'while read -r name <&6; do read -r line <"$name"; done'
 	target=$started
 	launch "$PTRACEHOOK" -p "$target" "$redirect" -v "$PWD/one=another"
-	wait_until [ "$(tracer_of "$target")" = "$started" ]
-	echo "$PWD/one" >&6
-	wait_for_line '^redirect: openat' stderr
+	wait_until sh -c "echo '$PWD/one' >&6; grep '^redirect: openat' stderr"
 	kill -INT "$started"
 	wait_started
 	expect_status 130

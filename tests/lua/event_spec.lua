@@ -253,16 +253,6 @@ describe("on", function()
 		assert.same({ kind = "exit", code = 5 }, threads.other)
 	end)
 
-	it("a signal has the kernel's bytes as well", function()
-		local s = support.spawn { "signals", "fault", "1" }
-		s:on("signal", function(_, sig)
-			assert.equal(128, #sig.raw)
-			assert.equal(sig.number, sig.raw:byte(1))
-			return KILL
-		end)
-		s:run()
-	end)
-
 	it("exit comes once, with how it ended, and nothing to look at", function()
 		for _, row in ipairs {
 			{ { "exits", "code", "7" }, { kind = "exit", code = 7 } },

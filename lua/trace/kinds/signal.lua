@@ -130,45 +130,64 @@ local CODES = {
 }
 local FAULTS = { SIGSEGV = true, SIGBUS = true, SIGILL = true, SIGFPE = true, SIGTRAP = true }
 local SI_KERNEL, SI_TIMER, SI_TKILL = 0x80, -2, -6
+local AUDIT_ARCH_X86_64 = 0xc000003e
 
-local function value(v)
-	return format("si_int=%d, si_ptr=%s", int(v), addr(v))
-end
-
--- The 128 bytes of a siginfo_t in words.
-local function siginfo(bytes)
+-- A siginfo_t's bytes as a Signal (lua/meta/event.lua): which fields it has depends on who sent it.
+local function parse(bytes)
 	local info = info_t()
 	ffi.copy(info, bytes, math.min(#bytes, 128))
 	local sent = info.sent
-	if sent.signo == 0 then
+	local name, code = signal(sent.signo), sent.code
+	local sig = { number = sent.signo, code = code }
+	if code == SI_TIMER then
+		sig.timer, sig.overrun, sig.value = info.timer.timer, info.timer.overrun, info.timer.value
+	elseif code <= 0 or name == "SIGCHLD" and code ~= SI_KERNEL then
+		sig.pid, sig.uid = sent.pid, sent.uid
+		if code > 0 then
+			sig.status, sig.utime, sig.stime = sent.status, sent.utime, sent.stime
+		elseif code < 0 and code ~= SI_TKILL then
+			sig.value = sent.value
+		end
+	elseif FAULTS[name] and code ~= SI_KERNEL then
+		sig.addr = info.fault.addr
+	elseif name == "SIGIO" and code ~= SI_KERNEL then
+		sig.band, sig.fd = info.poll.band, info.poll.fd
+	elseif name == "SIGSYS" and code ~= SI_KERNEL then
+		sig.call_addr, sig.syscall, sig.arch = info.sys.addr, info.sys.call, info.sys.arch
+	end
+	return sig
+end
+
+-- A Signal in words.
+local function siginfo(sig)
+	if sig.number == 0 then
 		return "{}"
 	end
-	local name, code = signal(sent.signo), sent.code
+	local name, code = signal(sig.number), sig.code
 	local set = code > 0 and code ~= SI_KERNEL and CODES[name]
-	local code_name = set and flags.name(set, code) or flags.name("si_code", code)
-	local parts = { "si_signo=" .. name, "si_code=" .. (code_name or format("%#x", code % 2 ^ 32)) }
-	if sent.err ~= 0 then
-		parts[#parts + 1] = "si_errno=" .. (E[sent.err] or format("%d", sent.err))
+	local parts = {
+		"si_signo=" .. name,
+		"si_code=" .. (set and flags.name(set, code) or flags.name("si_code", code) or format("%#x", code % 2 ^ 32)),
+	}
+	if sig.timer then
+		parts[#parts + 1] = format("si_timerid=%#x, si_overrun=%d", sig.timer, sig.overrun)
+	elseif sig.pid then
+		parts[#parts + 1] = format("si_pid=%d, si_uid=%d", sig.pid, sig.uid)
 	end
-	if code == SI_TIMER then
-		parts[#parts + 1] = format("si_timerid=%#x, si_overrun=%d, %s", info.timer.timer, info.timer.overrun,
-			value(info.timer.value))
-	elseif FAULTS[name] and code > 0 then
-		parts[#parts + 1] = "si_addr=" .. addr(info.fault.addr)
-	elseif name == "SIGCHLD" and code > 0 then
-		parts[#parts + 1] = format("si_pid=%d, si_uid=%d, si_status=%s, si_utime=%d, si_stime=%d", sent.pid, sent.uid,
-			code == 1 and format("%d", sent.status) or signal(sent.status), sent.utime, sent.stime)
-	elseif name == "SIGIO" and code > 0 and code ~= SI_KERNEL then
-		parts[#parts + 1] = format("si_band=%d, si_fd=%d", info.poll.band, info.poll.fd)
-	elseif name == "SIGSYS" and code > 0 then
-		parts[#parts + 1] = format("si_call_addr=%s, si_syscall=__NR_%s, si_arch=%s", addr(info.sys.addr),
-			SYS[info.sys.call] or format("%d", info.sys.call), info.sys.arch == 0xc000003e and "AUDIT_ARCH_X86_64"
-			or format("%#x", info.sys.arch))
-	elseif code ~= SI_KERNEL then
-		parts[#parts + 1] = format("si_pid=%d, si_uid=%d", sent.pid, sent.uid)
-		if code < 0 and code ~= SI_TKILL then
-			parts[#parts + 1] = value(sent.value)
-		end
+	if sig.status then
+		parts[#parts + 1] = format("si_status=%s, si_utime=%d, si_stime=%d",
+			code == 1 and format("%d", sig.status) or signal(sig.status), sig.utime, sig.stime)
+	elseif sig.addr then
+		parts[#parts + 1] = "si_addr=" .. addr(sig.addr)
+	elseif sig.band then
+		parts[#parts + 1] = format("si_band=%d, si_fd=%d", sig.band, sig.fd)
+	elseif sig.call_addr then
+		parts[#parts + 1] = format("si_call_addr=%s, si_syscall=__NR_%s, si_arch=%s", addr(sig.call_addr),
+			SYS[sig.syscall] or format("%d", sig.syscall), sig.arch % 2 ^ 32 == AUDIT_ARCH_X86_64 and "AUDIT_ARCH_X86_64"
+			or format("%#x", sig.arch % 2 ^ 32))
+	elseif sig.value then
+		local value = ffi.cast("uint64_t", sig.value)
+		parts[#parts + 1] = format("si_int=%d, si_ptr=%s", int(value), addr(value))
 	end
 	return "{" .. table.concat(parts, ", ") .. "}"
 end
@@ -179,8 +198,9 @@ local function siginfo_at(call, v)
 		return "NULL"
 	end
 	local bytes = call.read(v, 128)
-	return bytes and siginfo(bytes) or addr(v)
+	return bytes and siginfo(parse(bytes)) or addr(v)
 end
+K.shared.siginfo_at = siginfo_at
 K.enter("siginfo", siginfo_at)
 K.filled("siginfo_out", siginfo_at)
 

@@ -37,7 +37,7 @@ K.kind("status", {
 
 K.kind("wait_info", {
 	leave = function(call, v)
-		return call.failed and addr(v) or v == 0 and "NULL" or K.shared.siginfo(call.read(v, 128) or "")
+		return call.failed and addr(v) or v == 0 and "NULL" or K.shared.siginfo_at(call, v)
 	end,
 })
 
