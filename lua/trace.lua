@@ -275,11 +275,27 @@ local function end_words(reason)
 	return "exited with " .. (reason and reason.code or "?")
 end
 
+-- The thread whose exec ends this one, which is the leader: nobody tells it apart from an exit, but that it calls none.
+local function exec_over(self, thread)
+	local call = self.pending[thread.tid]
+	if thread.tid ~= thread.process.pid or call and call.name:find "^exit" then
+		return nil
+	end
+	for tid, other in pairs(self.pending) do
+		if tid ~= thread.tid and other.pid == thread.process.pid and other.name:find "^execve" then
+			return tid
+		end
+	end
+end
+
 local function add_events(self, add, options)
 	local lines = self.printer
 	local signals, exits = options.signals, options.exits
 	add("thread_exit", function(thread, reason)
-		if lines and exits ~= false then
+		local by = lines and exec_over(self, thread)
+		if by then
+			lines:superseded(thread.tid, by)
+		elseif lines and exits ~= false then
 			lines:ended(thread.tid, end_words(reason))
 		elseif lines then
 			lines:gone(thread.tid)

@@ -5,8 +5,8 @@
 --        ptracehook strace [OPTION...] -p PID
 --
 --   -f             follow children as well; threads always are followed
---   -e trace=SET   only these calls: names, %file, %desc, %net, %process, %signal, %memory, %ipc, %clock, %creds, %stat;
---                  separated by commas, all but them with ! in front
+--   -e trace=SET   only these calls, joined by commas: names, %file, %desc, %net, %process, %signal, %memory, %ipc,
+--                  %clock, %creds, %stat, ...; with ! in front all but them
 --   -e signal=SET  only these signals; none
 --   -e inject=SET:error=ENOENT:retval=N:signal=SIG:delay_enter=US:delay_exit=US:when=FIRST..LAST
 --                  tamper with these calls, from the FIRST of a thread on; -e fault=SET alone is error=ENOSYS

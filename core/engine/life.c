@@ -111,6 +111,7 @@ void ph_life_exec(struct ph_thread *thread)
 
 	take_call(thread);
 	bury_others(thread);
+	thread->exit_told = false;	/* of the leader whose id its caller has now */
 	ph_thread_end_pass(thread);
 	r = ph_space_new(thread->tid, &space, &err);
 	/* Nobody looks into it. */

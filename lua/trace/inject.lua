@@ -117,23 +117,14 @@ local function wait(microseconds)
 	end
 end
 
--- How the calls of one rule are counted, by thread.
-local function counter(rule)
-	local counts = {}
-	return function(tid)
-		counts[tid] = (counts[tid] or 0) + 1
-		return M.applies(rule.when, counts[tid]), counts[tid]
-	end
-end
-M.counter = counter
-
 -- Adds the hooks of a rule; calls: the names that its spec means. To be called before hooks that print are added, which
 -- then see what was done.
 function M.add(rule, calls)
-	local applies = counter(rule)
+	local counts = {} -- by thread
 	local function enter(sc)
 		local tid = sc.thread.tid
-		if not applies(tid) then
+		counts[tid] = (counts[tid] or 0) + 1
+		if not M.applies(rule.when, counts[tid]) then
 			under_way[tid] = nil
 			return nil
 		end

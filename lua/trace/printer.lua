@@ -150,6 +150,16 @@ function Printer:whole(tid, words, returned)
 	finish(self)
 end
 
+-- An exec of thread `by` ends the leader, whose id it has from here on.
+function Printer:superseded(leader, by)
+	if self.current == by and self.column > 0 then
+		put(self, format(" <pid changed to %d ...>", leader))
+		finish(self)
+	end
+	self:line(leader, format("+++ superseded by execve in pid %d +++", by))
+	self:gone(by)
+end
+
 function Printer:line(tid, words)
 	begin(self, tid)
 	put(self, words)

@@ -253,6 +253,17 @@ describe("on", function()
 		assert.same({ kind = "exit", code = 5 }, threads.other)
 	end)
 
+	it("thread_exit comes for the leader of an exec's old program, and of its new one", function()
+		local s, codes = support.spawn { "execer", "thread", "2" }, {}
+		s:on("thread_exit", function(t, reason)
+			if t.tid == s.pid then
+				codes[#codes + 1] = reason.code
+			end
+		end)
+		s:run()
+		assert.same({ 0, 0, 0 }, codes)
+	end)
+
 	it("exit comes once, with how it ended, and nothing to look at", function()
 		for _, row in ipairs {
 			{ { "exits", "code", "7" }, { kind = "exit", code = 7 } },
