@@ -199,14 +199,21 @@ local function has(names, wanted)
 	return false
 end
 
+-- The stack as lines: file, function and place in it, place in the file.
 local function stack_of(thread)
-	if not thread.backtrace then
-		return {}
-	end
-	local lines = {}
+	local maps, lines = mem.maps(), {}
 	for _, frame in ipairs(thread:backtrace()) do
-		local place = frame.symbol and format("(%s+%#x)", frame.symbol, frame.offset or 0) or "()"
-		lines[#lines + 1] = format(" > %s%s [%#x]", frame.module or "", place, frame.address)
+		local at = frame.address
+		if not frame.inlined and not frame.jumped then
+			local line = format(" > unexpected_backtracing_error [%#x]", at)
+			for _, map in ipairs(maps) do
+				if map.start <= at and at < map.stop then
+					line = format(" > %s(%s) [%#x]", map.path, frame.symbol and format("%s+%#x", frame.symbol, frame.offset) or "",
+						at - map.start + map.offset)
+				end
+			end
+			lines[#lines + 1] = line
+		end
 	end
 	return lines
 end
@@ -227,6 +234,9 @@ local function entered(self, sc)
 	local tid = sc.thread.tid
 	local call = call_of(sc, self.settings)
 	self.pending[tid] = call
+	if self.settings.stack then
+		call.stack = stack_of(sc.thread) -- an exec leaves another
+	end
 	if self.printer then
 		self.printer:enter(tid, call)
 	else
@@ -251,10 +261,8 @@ local function left(self, sc)
 	end
 	if self.printer then
 		self.printer:leave(tid, call, self.settings.remark and self.settings.remark(sc))
-		if self.settings.stack then
-			for _, line in ipairs(stack_of(sc.thread)) do
-				self.printer:below(line)
-			end
+		for _, words in ipairs(call.stack or {}) do
+			self.printer:below(words)
 		end
 	end
 end

@@ -268,6 +268,14 @@ test_summary_has_strace_s_form() {
 	expect_stderr_like '^100.00 .* total$'
 }
 
+test_stacks_below_calls() {
+	"$PTRACEHOOK" -e 'os.exit(backtrace and 0 or 1)' || skip "no backtraces in this build"
+	run "$PTRACEHOOK" "$strace" -k -e trace=write -o out -- /bin/echo hello
+	expect_status 0
+	sed -n 2p out | grep -Eq '^ > /.*libc\.so\.6\(.*write\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]$' || fail "$(cat out)"
+	grep -Eq '^ > /.*/echo\(.*\) \[0x[0-9a-f]+\]$' out || fail "$(cat out)"
+}
+
 test_threads_are_named_on_standard_error() {
 	run "$PTRACEHOOK" "$strace" -f -e trace=exit_group -- sh -c 'true & wait; sh -c "exit 3"'
 	expect_status 3
