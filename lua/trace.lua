@@ -176,7 +176,10 @@ local function writer(output)
 		check.fail("trace.start: output: an open file or a function expected, got %s", number.show(output))
 	end
 	return function(text)
-		output:write(text)
+		local ok, why = output:write(text)
+		if not ok then
+			check.fail("cannot write: %s", tostring(why))
+		end
 	end
 end
 

@@ -112,12 +112,14 @@ local function vector(call, at, limit)
 end
 K.enter("argv", function(call, v) return vector(call, v, call.strings) end)
 
+local MANY = 65536 -- variables: memory without a zero is no environment
+
 K.enter("envp", function(call, v)
 	if v == 0 then
 		return "NULL"
 	end
-	for i = 0, math.huge do
-		local pointer = call:word_at(v + i * 8)
+	for i = 0, MANY do
+		local pointer = i < MANY and call:word_at(v + i * 8) or nil
 		if not pointer then
 			return i == 0 and addr(v) or format("%#x /* %d vars, unterminated */", v, i)
 		elseif pointer == 0 then

@@ -212,12 +212,13 @@ local msghdr_t = typeof [[struct {
 }]]
 local cmsghdr_t = typeof "struct { uint64_t len; int32_t level, type; }"
 local HEADER = 16
+local MANY = 1024 -- messages or descriptors: more than the kernel takes
 
 local function cmsg_data(call, header, at)
 	local length = tonumber(header.len) - HEADER
 	if header.level == SOL_SOCKET and header.type == 1 then -- SCM_RIGHTS
 		local parts = {}
-		for i = 0, math.floor(length / 4) - 1 do
+		for i = 0, math.min(math.floor(length / 4), MANY) - 1 do
 			local n = call:int_at(at + HEADER + i * 4)
 			if not n then
 				return addr(at + HEADER)
@@ -236,7 +237,7 @@ local function control(call, at, length)
 		return addr(at)
 	end
 	local parts, stop = {}, at + length
-	while stop - at >= HEADER do
+	while stop - at >= HEADER and #parts < MANY do
 		local header = call:struct(cmsghdr_t, at)
 		if not header then
 			if #parts == 0 then
