@@ -118,6 +118,9 @@ local function call_of(sc, settings)
 		pid = sc.thread.process.pid, read = read, cstr = cstr, strings = settings.strings, paths = settings.paths,
 		path_of = procfs.path_of,
 	}
+	if sc.arch ~= "x86_64" then
+		call.foreign, call.name = true, call.name .. "@" .. sc.arch
+	end
 	if call.name == "restart_syscall" then
 		call.resuming = settings.last and settings.last[sc.thread.tid]
 	end

@@ -13,13 +13,13 @@ local classes = {
 		rt_tgsigqueueinfo tgkill tkill vfork wait4 waitid]],
 	network = [[accept accept4 bind connect getpeername getpmsg getsockname getsockopt listen putpmsg recvfrom
 		recvmmsg recvmsg sendfile sendmmsg sendmsg sendto setsockopt shutdown socket socketpair]],
-	signal = [[kill pause pidfd_send_signal rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo
-		rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo sigaltstack signalfd signalfd4 tgkill
-		tkill]],
+	signal = [[io_uring_enter kill pause pidfd_send_signal rt_sigaction rt_sigpending rt_sigprocmask
+		rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo sigaltstack signalfd
+		signalfd4 tgkill tkill]],
 	ipc = [[msgctl msgget msgrcv msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget]],
-	memory = [[brk get_mempolicy madvise mbind migrate_pages mincore mlock mlock2 mlockall mmap move_pages
-		mprotect mremap msync munlock munlockall munmap pkey_mprotect remap_file_pages
-		set_mempolicy set_mempolicy_home_node shmat shmdt]],
+	memory = [[brk get_mempolicy io_destroy io_setup io_uring_register madvise mbind migrate_pages mincore
+		mlock mlock2 mlockall mmap move_pages mprotect mremap msync munlock munlockall munmap pkey_mprotect
+		remap_file_pages set_mempolicy set_mempolicy_home_node shmat shmdt]],
 	desc = [[bpf close copy_file_range creat dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_ctl_old
 		epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2 execveat faccessat faccessat2
 		fadvise64 fallocate fanotify_init fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown fchownat

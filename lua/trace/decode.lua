@@ -50,9 +50,14 @@ end
 
 -- ---- The two pieces
 
+-- By the numbers of another table (int 0x80, x32) structures are laid out otherwise: such calls are shown raw.
+local function plan_for(call)
+	return plan_of(call.foreign and "" or call.name)
+end
+
 -- The arguments that are known when the call begins: `3, ` for a read, whose buffer comes later.
 function M.enter(call)
-	local plan = plan_of(call.name)
+	local plan = plan_for(call)
 	local parts, n = {}, 0
 	for i = 1, #plan do
 		local step = plan[i]
@@ -82,7 +87,7 @@ end
 
 -- What the end of the call adds; ret, errno and failed are set by then.
 function M.leave(call)
-	local plan = plan_of(call.name)
+	local plan = plan_for(call)
 	local words = ""
 	if call.rest then
 		local parts = {}
@@ -124,6 +129,13 @@ local RESTARTS = {
 	[516] = "ERESTART_RESTARTBLOCK (Interrupted by signal)",
 }
 
+-- What no program should see; some drivers let them out all the same.
+local KERNEL_ONLY = {
+	[515] = "ENOIOCTLCMD", [517] = "EPROBE_DEFER", [518] = "EOPENSTALE", [519] = "ENOPARAM", [521] = "EBADHANDLE",
+	[522] = "ENOTSYNC", [523] = "EBADCOOKIE", [524] = "ENOTSUPP", [525] = "ETOOSMALL", [526] = "ESERVERFAULT",
+	[527] = "EBADTYPE", [528] = "EJUKEBOX", [529] = "EIOCBQUEUED",
+}
+
 -- Puts the result into the call: ret (int64_t).
 function M.set_result(call, ret)
 	call.ret = ret
@@ -143,14 +155,14 @@ local shows = {
 
 -- "3", "-1 ENOENT (No such file or directory)", "0 (Timeout)"
 function M.result(call)
-	local plan = plan_of(call.name)
+	local plan = plan_for(call)
 	local words
 	if call.failed then
 		local n = call.errno
 		if RESTARTS[n] then
 			return "? " .. RESTARTS[n]
 		end
-		words = format("-1 %s (%s)", E[n] or format("%d", n), strerror(n))
+		words = format("-1 %s (%s)", E[n] or KERNEL_ONLY[n] or format("%d", n), strerror(n))
 	else
 		local show = shows[call.shows or plan.shows]
 		words = show and show(call) or format("%d", call.ret)

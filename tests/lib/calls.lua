@@ -26,6 +26,7 @@ end
 local function join(lines)
 	local open, joined = {}, {}
 	for _, line in ipairs(lines) do
+		line.text = line.text:gsub(" <pid changed to %d+ %.%.%.>$", "") -- unless another thread had cut it before
 		local begin = line.text:match "^(.*) <unfinished %.%.%.>$"
 		local name, rest = line.text:match "^<%.%.%. ([%w_]+) resumed>(.*)$"
 		if begin then

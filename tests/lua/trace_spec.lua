@@ -225,6 +225,15 @@ describe("a call", function()
 		end)
 	end
 
+	it("by another table than x86-64's is shown raw", function()
+		local call = new_call("open@i386", { 0x1000, 0, 5 }, pieces)
+		call.foreign = true
+		assert.equal("0x1000, 0, 0x5, 0, 0, 0", decode.enter(call))
+		decode.set_result(call, -2LL)
+		assert.equal("", decode.leave(call))
+		assert.equal("-1 ENOENT (No such file or directory)", decode.result(call))
+	end)
+
 	it("comes in two pieces where the kernel fills something in", function()
 		local call = new_call("read", { 3, 0x3000, 5 }, pieces)
 		assert.equal("3, ", decode.enter(call))

@@ -1,5 +1,5 @@
 /*
- * allcalls: makes some 250 kinds of system calls, good and bad ones, with arguments of every kind that lua/trace knows,
+ * allcalls: makes some 350 kinds of system calls, good and bad ones, with arguments of every kind that lua/trace knows,
  * in an order that is always the same; then exits with 0. Works in the current folder, which it leaves as it was.
  */
 #include <errno.h>
@@ -23,6 +23,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -622,6 +623,153 @@ static void clocks(void)
 	call(timer_delete, timer);
 }
 
+/* What programs seldom do; with arguments that the kernel takes offence at, where it would do something. */
+static void rare(void)
+{
+	struct sched_attr_like {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = { .size = 48 };
+	struct iovec iov = { big, 4 };
+	struct timespec brief = { 0, 1 };
+	struct itimerspec spec;
+	struct sembuf_like { unsigned short num; short op, flg; } op = { 0, -1, IPC_NOWAIT };
+	union sigval value = { .sival_int = 7 };
+	siginfo_t info = { .si_signo = SIGWINCH, .si_code = SI_QUEUE, .si_value = value };
+	long words[4] = { 0 };
+	gid_t gid = 5;
+	stack_t stack;
+	void *head;
+	size_t length;
+
+	call(acct, "/nowhere/file");
+	call(adjtimex, NOWHERE);
+	call(clock_adjtime, 99, NOWHERE);
+	call(clock_settime, 99, &brief);
+	call(settimeofday, NOWHERE, NULL);
+	call(time, NULL);
+	call(capset, NOWHERE, NOWHERE);
+	call(epoll_pwait2, -1, big, 3, &brief, NULL, 8);
+	call(fanotify_mark, -1, 1, 1, AT_FDCWD, "file");
+	call(fgetxattr, -1, "user.a", big, 10);
+	call(flistxattr, -1, big, 10);
+	call(fremovexattr, -1, "user.a");
+	call(fsetxattr, -1, "user.a", "value", 5, XATTR_REPLACE);
+	call(lgetxattr, "nothing", "user.a", big, 10);
+	call(llistxattr, "nothing", big, 10);
+	call(lremovexattr, "nothing", "user.a");
+	call(listxattr, ".", NULL, 0);
+	call(fsopen, NOWHERE, 0);
+	call(fsmount, -1, 0, 0);
+	call(fspick, AT_FDCWD, "nothing", 0);
+	call(open_tree, AT_FDCWD, "nothing", 0);
+	call(move_mount, -1, "a", -1, "b", 0);
+	call(mount_setattr, AT_FDCWD, "nothing", 0, NULL, 0);
+	call(finit_module, -1, "", 0);
+	call(init_module, NOWHERE, 5, "args");
+	call(get_mempolicy, NULL, NULL, 0, NULL, 0);
+	call(set_mempolicy, 99, NULL, 0);
+	call(mbind, NULL, 0, 99, NULL, 0, 0);
+	call(migrate_pages, 1 << 30, 0, NULL, NULL);
+	call(move_pages, 1 << 30, 0, NULL, NULL, NULL, 0);
+	call(get_robust_list, 0, &head, &length);
+	call(io_setup, 0, words);
+	call(io_destroy, 0x1234);
+	call(io_submit, 0x1234, 1, NULL);
+	call(io_cancel, 0x1234, NULL, NULL);
+	call(io_getevents, 0x1234, 1, 1, NULL, NULL);
+	call(io_uring_enter, -1, 1, 0, 0, NULL, 0);
+	call(io_uring_register, -1, 99, NULL, 0);
+	call(ioperm, 0x80, 1, 0);
+	call(iopl, 0);
+	call(ioprio_set, 1, 0, 2 << 13 | 4);
+	call(ioprio_get, 99, 0);
+	call(kexec_load, 0, 99, NULL, 0);
+	call(landlock_create_ruleset, NULL, 0, 1);
+	call(landlock_add_rule, -1, 1, NULL, 0);
+	call(landlock_restrict_self, -1, 0);
+	call(mq_open, "/no/such/queue", O_RDWR);
+	call(mq_unlink, "nothing");
+	call(mq_timedsend, -1, "message", 7, 3, NULL);
+	call(mq_timedreceive, -1, big, 10, NULL, NULL);
+	call(mq_getsetattr, -1, NULL, NULL);
+	call(mq_notify, -1, NULL);
+	call(msgctl, -1, IPC_RMID, NULL);
+	call(msgrcv, -1, NOWHERE, 5, 3, MSG_NOERROR);
+	call(semtimedop, -1, &op, 1, &brief);
+	call(semop, -1, &op, 1);
+	call(semctl, -1, 0, IPC_RMID, 0);
+	call(shmctl, -1, IPC_STAT, NOWHERE);
+	call(open_by_handle_at, -1, NOWHERE, O_RDONLY);
+	call(perf_event_open, NOWHERE, 0, -1, -1, 0);
+	call(pidfd_getfd, -1, 1, 0);
+	call(pkey_free, 99);
+	call(pkey_mprotect, 1, 4096, PROT_READ, -1);
+	call(process_mrelease, -1, 0);
+	call(process_vm_readv, getpid(), &iov, 1, &iov, 1, 0);
+	call(process_vm_writev, -1, &iov, 1, &iov, 1, 0);
+	call(remap_file_pages, 1, 4096, 0, 0, 0);
+	call(request_key, "user", "no such key", NULL, 0);
+	call(rseq, 5, 32, 1, 6);
+	call(rt_sigsuspend, NOWHERE, 8);
+	call(rt_sigqueueinfo, getpid(), SIGWINCH, &info);
+	call(rt_tgsigqueueinfo, getpid(), gettid(), SIGWINCH, &info);
+	call(sched_getattr, 0, &attr, sizeof(attr), 0);
+	call(sched_setattr, -1, &attr, 0);
+	call(sched_setparam, -1, words);
+	call(sched_rr_get_interval, -1, &brief);
+	call(set_tid_address, NULL);
+	call(setfsuid, -1);
+	call(setfsgid, -1);
+	call(setreuid, -1, -1);
+	call(setregid, -1, -1);
+	call(setresgid, -1, -1, -1);
+	call(setgid, -1);
+	call(setgroups, 1 << 20, &gid);
+	call(sethostname, NOWHERE, 3);
+	call(setdomainname, NOWHERE, 3);
+	call(setpriority, PRIO_PROCESS, 1 << 30, 5);
+	call(swapon, "/nowhere/swap", 0x8000);
+	call(sysfs, 99, 0, 0);
+	call(syslog, 99, big, 5);
+	call(timer_gettime, 12345, &spec);
+	call(ustat, -1, NOWHERE);
+	call(userfaultfd, 99);
+	call(signalfd, -1, words, 8);
+	call(sigaltstack, NULL, &stack);
+	call(lookup_dcookie, 0, big, 5);
+	call(mq_open, "queue", O_RDWR | O_CREAT | O_EXCL, 0600, NOWHERE);
+	call(setgroups, 1 << 30, &gid);
+	call(fanotify_init, 99, 0);
+	call(syslog, 10, NULL, 0);
+	call(readv, -1, &iov, 1);
+	call(swapon, "/nowhere/swap", 0x18003);
+	call(personality, 0xffffffff);
+	call(times, NOWHERE);
+	call(alarm, 60);
+	call(clone3, NOWHERE, 88);
+	call(clone, CLONE_THREAD, NULL, NULL, NULL, 0);
+	call(preadv2, -1, &iov, 1, -1, -1, 1);
+	call(renameat2, AT_FDCWD, "nothing", AT_FDCWD, "nowhere", RENAME_EXCHANGE | RENAME_WHITEOUT);
+	call(statx, AT_FDCWD, NOWHERE, AT_EMPTY_PATH, STATX_ALL, NOWHERE);
+	call(kcmp, -1, -1, 5, 1, 2);
+	call(ptrace, 7, 1 << 30, 0, SIGTERM);
+	call(ptrace, 0x4206, 1 << 30, 0, 0);
+	call(fcntl, 0, F_OFD_SETLK, NOWHERE);
+	call(fcntl, 0, F_SETOWN_EX, NOWHERE);
+	call(prctl, PR_SET_SECCOMP, 2, NOWHERE);
+	call(prctl, PR_CAPBSET_DROP, 99);
+	call(prctl, PR_SET_DUMPABLE, 9);
+	call(seccomp, 1, 0, NOWHERE);
+	call(futex, words, FUTEX_LOCK_PI | FUTEX_PRIVATE_FLAG, 0, NULL);
+	call(futex, words, FUTEX_UNLOCK_PI | FUTEX_PRIVATE_FLAG);
+	call(futex, words, FUTEX_WAIT_REQUEUE_PI, 5, &brief, words);
+	call(futex, words, FUTEX_WAKE_BITSET, 1, NULL, NULL, 3);
+}
+
 int main(void)
 {
 	target_begin();
@@ -633,6 +781,7 @@ int main(void)
 	signals();
 	processes();
 	clocks();
+	rare();
 	syscall(999, 1L, 2L, 3L, 4L, 5L, 6L);
 	return 0;
 }

@@ -32,6 +32,40 @@ K.enter("open", function(call, v, _, i)
 	return words
 end)
 
+local mq_attr_t = typeof "struct { int64_t flags, maxmsg, msgsize, curmsgs; }"
+
+-- The same of a message queue, with what it is to be like.
+K.enter("mq_open", function(call, v, _, i)
+	local words = open_flags(uint(v))
+	if flags.both(uint(v), O_CREAT) == 0 then
+		return words
+	end
+	words = words .. format(", %#03o, ", uint(call.args[i + 1]) % 65536)
+	return words .. call:object(mq_attr_t, call.args[i + 2], function(a)
+		return format("{mq_flags=%s, mq_maxmsg=%d, mq_msgsize=%d, mq_curmsgs=%d}", open_flags(tonumber(a.flags) % 2 ^ 32),
+			a.maxmsg, a.msgsize, a.curmsgs)
+	end)
+end)
+
+local PRIORITY = 0x7fff
+
+K.enter("swap", function(_, v)
+	v = uint(v)
+	local priority = flags.both(v, PRIORITY)
+	return flags.bits("swap", v - priority) .. (flags.both(v, 0x8000) ~= 0 and format("|%d", priority) or "")
+end)
+
+K.enter("fanotify_init", function(_, v)
+	v = uint(v)
+	local class = flags.both(v, 0xc)
+	local rest = v - class
+	return flags.choice("fanotify_class", class) .. (rest ~= 0 and "|" .. flags.bits("fanotify_init", rest) or "")
+end)
+
+K.enter("open_flags", function(_, v) return open_flags(uint(v)) end)
+
+K.enter("device", function(_, v) return device(K.shared.split_device(v)) end)
+
 local open_how_t = typeof "struct { uint64_t flags, mode, resolve; }"
 
 K.enter("open_how", function(call, v)
@@ -60,7 +94,7 @@ local function is_device(m)
 	return kind == 0x2000 or kind == 0x6000
 end
 
-local function split_device(d)
+function K.shared.split_device(d)
 	d = tonumber(d)
 	return math.floor(d / 256) % 4096, d % 256 + math.floor(d / 2 ^ 20) % 4096 * 256
 end
@@ -68,14 +102,14 @@ end
 K.filled("stat", function(call, v)
 	return call:object(stat_t, v, function(st)
 		return format("{st_mode=%s, %s, ...}", mode(st.mode), is_device(st.mode)
-			and "st_rdev=" .. device(split_device(st.rdev)) or format("st_size=%d", st.size))
+			and "st_rdev=" .. device(K.shared.split_device(st.rdev)) or format("st_size=%d", st.size))
 	end)
 end)
 
 -- The mode of a new node, and for a device its numbers.
 K.enter("node", function(call, v, _, i)
 	v = uint(v)
-	return mode(v) .. (is_device(v) and ", " .. device(split_device(call.args[i + 1])) or "")
+	return mode(v) .. (is_device(v) and ", " .. device(K.shared.split_device(call.args[i + 1])) or "")
 end)
 
 local statx_t = typeof [[struct {
@@ -165,15 +199,18 @@ K.shared.iovec = iovec
 
 K.enter("iov", function(call, v, _, i) return iovec(call, v, int(call.args[i + 1])) end)
 
-K.filled("iov_filled", function(call, v, _, i)
-	return iovec(call, v, int(call.args[i + 1]), ffi.cast("uint64_t", call.ret))
-end)
-
-K.enter("iov_addresses", function(call, v, _, i)
-	return call:array(iovec_t, v, int(call.args[i + 1]), function(iov)
+local function iov_addresses(call, v, n)
+	return call:array(iovec_t, v, n, function(iov)
 		return format("{iov_base=%s, iov_len=%u}", addr(iov.base), iov.len)
 	end)
+end
+
+K.leave("iov_filled", function(call, v, _, i)
+	local n = int(call.args[i + 1])
+	return call.failed and iov_addresses(call, v, n) or iovec(call, v, n, ffi.cast("uint64_t", call.ret))
 end)
+
+K.enter("iov_addresses", function(call, v, _, i) return iov_addresses(call, v, int(call.args[i + 1])) end)
 
 -- ---- fcntl
 

@@ -183,7 +183,12 @@ local function groups(call, v, n)
 	return call:array(C.uint_box, v, n, function(box) return K.shared.id(box.value + 0ULL) end)
 end
 
-K.enter("groups", function(call, v, _, i) return groups(call, v, int(call.args[i - 1])) end)
+local GROUPS_MAX = 65536
+
+K.enter("groups", function(call, v, _, i)
+	local n = int(call.args[i - 1])
+	return n <= GROUPS_MAX and groups(call, v, n) or addr(v)
+end)
 K.filled("groups_out", function(call, v)
 	return call.args[1] == 0 and call.ret ~= 0 and addr(v) or groups(call, v, tonumber(call.ret))
 end)
@@ -440,8 +445,44 @@ K.enter("ptrace_args", function(call, v, _, i)
 	if BARE[request] then
 		return nil
 	end
+	if request == "PTRACE_SEIZE" or request == "PTRACE_SETOPTIONS" then
+		return addr(v) .. ", " .. flags.bits("ptrace_options", uint(data))
+	end
 	return addr(v) .. ", " .. (GOING_ON[request] and K.shared.signal(int(data)) or addr(data))
 end)
+
+-- The kind of thing, and what to compare where a process has several.
+K.enter("kcmp", function(call, v)
+	local kind = flags.choice("kcmp", uint(v))
+	if kind == "KCMP_FILE" then
+		return format("%s, %d, %d", kind, int(call.args[4]), int(call.args[5]))
+	elseif kind == "KCMP_EPOLL_TFD" then
+		return format("%s, %d, %s", kind, int(call.args[4]), addr(call.args[5]))
+	end
+	return kind
+end)
+
+local READING = { SYSLOG_ACTION_READ = true, SYSLOG_ACTION_READ_ALL = true, SYSLOG_ACTION_READ_CLEAR = true }
+local LEVEL = "SYSLOG_ACTION_CONSOLE_LEVEL"
+
+K.kind("syslog", {
+	enter = function(call, v)
+		local action = flags.name("syslog", uint(v))
+		local words = format("%d /* %s */", int(v), action or "SYSLOG_ACTION_???")
+		call.more = READING[action]
+		return action and action ~= LEVEL and words or format("%s, %s, %d", words, addr(call.args[2]), int(call.args[3]))
+	end,
+	leave = function(call)
+		local bytes = call.failed and addr(call.args[2]) or call:buffer(call.args[2], call.ret)
+		return format(", %s, %d", bytes, int(call.args[3]))
+	end,
+})
+
+-- With flags it makes no rule set, but tells a number.
+K.kind("landlock", {
+	enter = function(_, v) return flags.bits("landlock", uint(v)) end,
+	after = function(call, v) call.shows = uint(v) ~= 0 and "number" or nil end,
+})
 
 K.enter("key", function(_, v) return flags.name("key_spec", int(v)) or format("%d", int(v)) end)
 

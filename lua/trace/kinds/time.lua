@@ -97,11 +97,11 @@ K.enter("times_sec", function(call, v)
 	end)
 end)
 
-K.filled("moment_out", function(call, v)
-	return call:object(C.long_box, v, function(box)
-		return format("[%d", box.value) .. date(" /* %Y-%m-%dT%H:%M:%S%z */]", tonumber(box.value))
-	end)
-end)
+K.kind("moment_result", {
+	after = function(call)
+		call.note = not call.failed and date("%Y-%m-%dT%H:%M:%S%z", tonumber(call.ret)) or nil
+	end,
+})
 
 local sigevent_t = typeof "struct { uint64_t value; int32_t signo, notify; int32_t tid; int32_t pad[11]; }"
 
