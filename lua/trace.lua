@@ -7,6 +7,8 @@
 --
 -- The calls that are known, and how their arguments are shown, is trace/calls.lua.
 
+require("jit").off(true, true) -- see decode.lua
+
 local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"

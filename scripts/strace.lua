@@ -177,7 +177,7 @@ local function open_output()
 		if not file then
 			fail(1, "cannot write " .. why)
 		end
-		file:setvbuf "line"
+		file:setvbuf "no" -- so that a call that blocks is seen
 		options.output = file
 	end
 	options.pids = settings.follow and (settings.file and "always" or "auto") or settings.file and "never" or "auto"

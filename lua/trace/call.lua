@@ -3,6 +3,8 @@
 -- Reading goes through two functions that the maker of the call gives (`read(addr, n)` and `cstr(addr, max)`, nil where
 -- memory is not mapped), so everything below works on values alone. What cannot be read is shown as its address.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local text = require "trace.text"
 

@@ -1,5 +1,7 @@
 -- clock - what time it is, and waiting.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 
 local M = {}

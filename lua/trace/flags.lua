@@ -3,6 +3,8 @@
 -- A set is a text: the mark for what has no name, then NAME=VALUE in the order in which they are shown. One with the
 -- value 0 is shown when nothing is set. Sets are read when they are first used.
 
+require("jit").off(true, true) -- see decode.lua
+
 local bit = require "bit"
 
 local M = {}

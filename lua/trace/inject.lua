@@ -4,6 +4,8 @@
 --
 -- Each thread counts for itself. Knows no option letters: it is given the words, and adds the hooks.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local clock = require "trace.clock"
 

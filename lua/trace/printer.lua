@@ -4,6 +4,8 @@
 -- between, it is left with "<unfinished ...>" and taken up again with "<... read resumed>". What a line says comes from
 -- decode.lua. Knows neither sessions nor hooks: it is told what happened.
 
+require("jit").off(true, true) -- see decode.lua
+
 local clock = require "trace.clock"
 local decode = require "trace.decode"
 
@@ -20,6 +22,7 @@ function M.new(options)
 	return setmetatable({
 		write = options.write, columns = options.columns or 40, pids = options.pids, time = options.time,
 		spent = options.spent, column = 0, open = {}, living = {}, count = 0,
+		pieces = {}, size = 0,
 	}, Printer)
 end
 
@@ -42,9 +45,23 @@ end
 
 -- ---- Pieces of lines
 
+-- Pieces are gathered, and written at the end of what happened: a call that blocks stands there with what is known.
+local function add(self, text)
+	self.size = self.size + 1
+	self.pieces[self.size] = text
+end
+
 local function put(self, text)
 	self.column = self.column + #text
-	self.write(text)
+	add(self, text)
+end
+
+local function flush(self)
+	if self.size > 0 then
+		local text = table.concat(self.pieces, "", 1, self.size)
+		self.size = 0
+		self.write(text)
+	end
 end
 
 local function stamp(self)
@@ -65,7 +82,7 @@ end
 -- Begins a line of this thread; one that another left open is cut.
 local function begin(self, tid)
 	if self.column > 0 then
-		self.write " <unfinished ...>\n"
+		add(self, " <unfinished ...>\n")
 	end
 	self.current, self.column = tid, 0
 	if self.pids == "always" then
@@ -79,7 +96,7 @@ local function begin(self, tid)
 end
 
 local function finish(self)
-	self.write "\n"
+	add(self, "\n")
 	self.column, self.current = 0, nil
 end
 
@@ -106,6 +123,7 @@ function Printer:enter(tid, call)
 	self.open[tid] = call
 	begin(self, tid)
 	put(self, call.name .. "(" .. decode.enter(call))
+	flush(self)
 	call.began = clock.seconds()
 end
 
@@ -123,6 +141,7 @@ function Printer:leave(tid, call, remark)
 		put(self, format(" <%.6f>", spent))
 	end
 	finish(self)
+	flush(self)
 end
 
 -- The thread ends, perhaps inside a call that will not return.
@@ -139,6 +158,7 @@ function Printer:ended(tid, words)
 	begin(self, tid)
 	put(self, "+++ " .. words .. " +++")
 	finish(self)
+	flush(self)
 	self:gone(tid)
 end
 
@@ -148,6 +168,7 @@ function Printer:whole(tid, words, returned)
 	put(self, words)
 	result(self, returned)
 	finish(self)
+	flush(self)
 end
 
 -- An exec of thread `by` ends the leader, whose id it has from here on.
@@ -164,6 +185,7 @@ function Printer:line(tid, words)
 	begin(self, tid)
 	put(self, words)
 	finish(self)
+	flush(self)
 end
 
 -- A line that belongs to the one before.

@@ -1,5 +1,7 @@
 -- procfs - what /proc tells about a target's descriptors, and how its program was started.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local text = require "trace.text"
 

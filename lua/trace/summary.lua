@@ -1,5 +1,7 @@
 -- summary - how often calls were made, how many failed, how long they took.
 
+require("jit").off(true, true) -- see decode.lua
+
 local M = {}
 
 local format = string.format

@@ -1,5 +1,7 @@
 -- text - bytes as C strings, numbers as C writes them.
 
+require("jit").off(true, true) -- see decode.lua
+
 local M = {}
 
 local byte, format = string.byte, string.format

@@ -323,6 +323,24 @@ test_interrupted_it_ends_its_line_and_prints_its_counts() {
 	expect_unharmed
 }
 
+test_a_call_that_blocks_is_seen_in_the_file() {
+	mkfifo pipe
+	exec 6<>pipe
+	start sh -c 'read -r line <&6; exit 3'
+	target=$started
+	wait_until in_call "$target" 0 # read
+	launch "$PTRACEHOOK" "$strace" -o out -p "$target"
+	wait_for_line '^read\(0, $' out
+	echo >&6
+	wait_started
+	grep -Eq '^\+\+\+ exited with 3 \+\+\+$' out || fail "$(cat out)"
+}
+
+test_nothing_of_trace_is_loaded_unless_asked_for() {
+	run "$PTRACEHOOK" -e 'for name in pairs(package.loaded) do assert(not name:find "^trace", name) end' -- true
+	expect_status 0
+}
+
 # in_call PID NUMBER: its main thread is blocked in that system call.
 in_call() { [ "$(awk '{ print $1 }' "/proc/$1/syscall")" = "$2" ]; }
 

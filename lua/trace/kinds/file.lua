@@ -1,5 +1,7 @@
 -- file - opening, looking at, and moving what is in files.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local bit = require "bit"
 local C = require "trace.call"

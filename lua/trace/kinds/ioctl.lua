@@ -1,5 +1,7 @@
 -- ioctl - requests by name, and what terminals and sockets exchange.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local C = require "trace.call"
 local K = require "trace.kinds"

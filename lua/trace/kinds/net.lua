@@ -1,5 +1,7 @@
 -- net - sockets: addresses, options, messages.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local bit = require "bit"
 local C = require "trace.call"

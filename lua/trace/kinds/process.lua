@@ -1,5 +1,7 @@
 -- process - clone, limits, scheduling, prctl, futex and their like.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local C = require "trace.call"
 local K = require "trace.kinds"

@@ -1,5 +1,7 @@
 -- signal - signals, their sets, handlers and information.
 
+require("jit").off(true, true) -- see decode.lua
+
 local ffi = require "ffi"
 local C = require "trace.call"
 local K = require "trace.kinds"
