@@ -1,7 +1,7 @@
 -- decode - a call as text, in the two pieces that it comes in: what is known when it begins, and the rest.
 
--- What LuaJIT 2.1.0-beta3 compiles of the files of trace crashes now and then (tests/lua/trace_spec.lua, one run in ten);
--- interpreted they never do. They make strings, of which it compiles little: a call costs the same either way.
+-- What LuaJIT 2.1.0-beta3 compiles of the files of trace crashes now and then (tests/lua/trace_spec.lua, one run in
+-- ten); interpreted they never do. They make strings, of which it compiles little: a call costs the same either way.
 require("jit").off(true, true)
 
 local ffi = require "ffi"

@@ -148,6 +148,7 @@ function M.add(rule, calls)
 		end
 	end
 	on("syscall", calls, { enter = enter, leave = rule.delay_exit and leave or nil })
+	on("thread_exit", function(thread) counts[thread.tid] = nil end) -- its id may come again
 end
 
 -- "(INJECTED)" for the call that a thread leaves, or nil.
