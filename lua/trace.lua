@@ -330,8 +330,8 @@ local function add_events(self, add, options)
 	end
 	add("thread", function(thread) lines:born(thread.tid) end)
 	add("fork", function(_, child) lines:born(child.pid) end)
-	if thread then
-		lines:born(thread.tid)
+	for _, each in ipairs(threads()) do
+		lines:born(each.tid)
 	end
 end
 
@@ -386,7 +386,7 @@ function Trace:started()
 		self.counts:add("execve", false, 0)
 	end
 	if self.printer then
-		local words = procfs.show_first_call(procfs.first_call(mem, regs.rsp), self.settings.strings)
+		local words = procfs.show_first_call(procfs.first_call(process.pid, mem, regs.rsp), self.settings.strings)
 		self.printer:whole(thread.tid, "execve(" .. words, "0")
 	end
 end

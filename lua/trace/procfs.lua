@@ -55,8 +55,24 @@ function M.is_first_instruction(pid, mem, rip)
 	return rip == (base ~= 0 and base + mem.u64[base + E_ENTRY] or entry)
 end
 
+-- The words that a script was given: the kernel has put its interpreter, and perhaps an option of that, in front of its
+-- path, which stands in the place of the first.
+local function as_given(pid, path, argv)
+	local file = path and io.open(path:sub(1, 1) == "/" and path or format("/proc/%d/cwd/%s", pid, path), "rb")
+	local magic = file and file:read(2)
+	if file then
+		file:close()
+	end
+	for i = 2, magic == "#!" and #argv or 0 do
+		if argv[i] == path then
+			return { select(i, unpack(argv)) }
+		end
+	end
+	return argv
+end
+
 -- {path, argv, envp, vars} of a program that stands at its first instruction.
-function M.first_call(mem, sp)
+function M.first_call(pid, mem, sp)
 	local u64 = mem.u64
 	local argc = u64[sp]
 	local argv = {}
@@ -75,7 +91,7 @@ function M.first_call(mem, sp)
 		end
 		at = at + 16
 	end
-	return { path = path, argv = argv, envp = envp, vars = vars }
+	return { path = path, argv = as_given(pid, path, argv), envp = envp, vars = vars }
 end
 
 local function shortened(bytes, limit)

@@ -78,6 +78,11 @@ test_cat() { same -- cat f; }
 test_bash_pipeline() { same -- bash -c 'sort f | uniq | wc -l'; }
 test_bash_loop() { same -- bash -c 'for i in 1 2 3; do echo $i >>out; done; read -r a <out; echo "$a"; (exit 4); echo $?'; }
 test_bash_background() { same -- bash -c 'cat f >one & cat d/e/g >two & wait; exit 3'; }
+test_a_script() {
+	prepare() { printf '#!/usr/bin/env -S dash -e\necho "$0" "$@"\n' >s && chmod +x s; }
+	mask='s/^([0-9]+ +execve\("\.\/s", \[)"[^"]*"/\1ARGV0/' # what it was called by is lost when it starts
+	same -- ./s one two
+}
 test_dash_trap() { same -- dash -c 'trap "echo caught" USR1; kill -USR1 $$; kill -TERM $$'; }
 test_python() { same -- /usr/bin/python3 -c 'import json, os; print(json.dumps({"cwd": os.getcwd()}))'; }
 test_python_threads() {
@@ -305,6 +310,15 @@ test_attached() {
 	expect_status 130
 	expect_unharmed
 	expect_busy_goes_on
+}
+
+test_attached_to_several_threads_lines_say_whose_they_are() {
+	start_target busy 3
+	launch "$PTRACEHOOK" "$strace" -p "$target" -e trace=write
+	wait_until sh -c "kill -USR2 $target; grep -Eq '^\[pid +[0-9]+\] write\(1, \"counter' stderr"
+	kill -INT "$started"
+	wait_started
+	expect_unharmed
 }
 
 test_interrupted_it_ends_its_line_and_prints_its_counts() {

@@ -70,7 +70,7 @@ local function normal(text, names)
 	text = text:gsub("%) +(= [^=]*)$", ") %1")
 	text = text:gsub("0x%x%x%x%x%x%x%x+", "ADDR")
 	text = text:gsub("%f[%d]%d+%f[^%d]", function(n) return names[n] and #n > 2 and "<" .. names[n] .. ">" or nil end)
-	text = text:gsub("(tv_n?u?sec=)%d+", "%1N"):gsub("(%a+:%[)%d+%]", "%1N]"):gsub("(si_[us]time=)%d+", "%1N")
+	text = text:gsub("(tv_n?u?sec=)%d+", "%1N"):gsub("(%a+:%[)%d+%]", "%1N]"):gsub("(_c?[us]time=)%d+ ?[^,}]*", "%1N")
 	text = text:gsub("^(rt_sigreturn%(.*%) =) .*", "%1 N") -- the result of the call that the signal came behind
 	if text:find "^getrandom%(" then
 		text = text:gsub('"[^"]*"', "RANDOM")

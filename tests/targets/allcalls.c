@@ -671,6 +671,9 @@ static void rare(void)
 	call(finit_module, -1, "", 0);
 	call(init_module, NOWHERE, 5, "args");
 	call(get_mempolicy, NULL, NULL, 0, NULL, 0);
+	call(get_mempolicy, big, big + 64, 1025, NULL, 0);
+	call(set_mempolicy, 0x8002, big + 64, 65);
+	call(set_mempolicy, 0, NULL, 0);
 	call(set_mempolicy, 99, NULL, 0);
 	call(mbind, NULL, 0, 99, NULL, 0, 0);
 	call(migrate_pages, 1 << 30, 0, NULL, NULL);

@@ -30,6 +30,11 @@ end
 K.shared.id = id
 K.enter("id", function(_, v) return id(v) end)
 
+-- Clock ticks, of which a second has a hundred: 41 /* 0.41 s */
+function K.shared.ticks(n)
+	return n == 0 and "0" or format("%d /* %.2f s */", n, tonumber(n) / 100)
+end
+
 -- ---- Numbers behind a pointer
 
 local boxes = {

@@ -45,6 +45,24 @@ K.filled("residency", function(call, v)
 	return "[" .. table.concat(parts, ", ") .. (pages > n and ", ..." or "") .. "]"
 end)
 
+-- A mode of memory placement with its flags, and the nodes that it means.
+K.enter("mpol", function(_, v)
+	v = uint(v)
+	local mode = v % 8192
+	return flags.choice("mpol", mode) .. (v ~= mode and "|" .. flags.bits("mpol_flags", v - mode) or "")
+end)
+
+K.filled("mpol_out", function(call, v)
+	return call:object(C.int_box, v, function(box) return "[" .. flags.choice("mpol", box.value % 2 ^ 32) .. "]" end)
+end)
+
+local function nodes(call, v, _, i)
+	local words = math.floor((tonumber(call.args[i + 1]) + 62) / 64)
+	return call:array(C.word_box, v, words, function(box) return format("%#016x", box.value) end)
+end
+K.enter("nodes", nodes)
+K.filled("nodes_out", nodes)
+
 local MEMBARRIER_CPU = 1
 
 K.kind("membarrier", {

@@ -149,7 +149,8 @@ local tms_t = typeof "struct { int64_t utime, stime, cutime, cstime; }"
 
 K.filled("tms", function(call, v)
 	return call:object(tms_t, v, function(t)
-		return format("{tms_utime=%d, tms_stime=%d, tms_cutime=%d, tms_cstime=%d}", t.utime, t.stime, t.cutime, t.cstime)
+		return format("{tms_utime=%s, tms_stime=%s, tms_cutime=%s, tms_cstime=%s}", K.shared.ticks(t.utime),
+			K.shared.ticks(t.stime), K.shared.ticks(t.cutime), K.shared.ticks(t.cstime))
 	end)
 end)
 

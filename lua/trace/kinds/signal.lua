@@ -177,8 +177,8 @@ local function siginfo(sig)
 		parts[#parts + 1] = format("si_pid=%d, si_uid=%d", sig.pid, sig.uid)
 	end
 	if sig.status then
-		parts[#parts + 1] = format("si_status=%s, si_utime=%d, si_stime=%d",
-			code == 1 and format("%d", sig.status) or signal(sig.status), sig.utime, sig.stime)
+		parts[#parts + 1] = format("si_status=%s, si_utime=%s, si_stime=%s",
+			code == 1 and format("%d", sig.status) or signal(sig.status), K.shared.ticks(sig.utime), K.shared.ticks(sig.stime))
 	elseif sig.addr then
 		parts[#parts + 1] = "si_addr=" .. addr(sig.addr)
 	elseif sig.band then
