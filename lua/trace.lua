@@ -10,6 +10,7 @@
 require("jit").off(true, true) -- see decode.lua
 
 local core = require "ptracehook.core"
+local api = require "ptracehook" -- not by its globals: a script may have variables of these names
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
 local Call = require "trace.call"
@@ -34,7 +35,7 @@ end
 
 local function all_calls()
 	local names = {}
-	for name in pairs(SYS) do
+	for name in pairs(api.SYS) do
 		if type(name) == "string" then
 			names[name] = true
 		end
@@ -44,7 +45,7 @@ end
 
 -- The calls that a word means: a name, a number, %class, /pattern; nil, why not.
 local function meant(word)
-	local class = word:match "^%%(.+)$" or (not SYS[word] and classes.find(word) and word)
+	local class = word:match "^%%(.+)$" or (not api.SYS[word] and classes.find(word) and word)
 	if class then
 		local text = classes.find(class)
 		if not text then
@@ -52,15 +53,15 @@ local function meant(word)
 		end
 		local names = {}
 		for name in text:gmatch "%S+" do
-			if SYS[name] then
+			if api.SYS[name] then
 				names[#names + 1] = name
 			end
 		end
 		return names
 	elseif word:find "^%d+$" then
-		local name = SYS[tonumber(word)]
+		local name = api.SYS[tonumber(word)]
 		return name and { name } or nil, not name and ("there is no system call number %s"):format(word)
-	elseif not SYS[word] or type(SYS[word]) ~= "number" then
+	elseif not api.SYS[word] or type(api.SYS[word]) ~= "number" then
 		return nil, unknown(word, all_calls())
 	end
 	return { word }
@@ -106,11 +107,11 @@ end
 -- ---- Calls of the engine's as calls of decode.lua
 
 local function read(at, n)
-	return (mem.try_read(at, n))
+	return (api.mem.try_read(at, n))
 end
 
 local function cstr(at, max)
-	return (mem.try_cstr(at, max))
+	return (api.mem.try_cstr(at, max))
 end
 
 local function call_of(sc, settings)
@@ -127,7 +128,7 @@ local function call_of(sc, settings)
 		call.resuming = settings.last and settings.last[sc.thread.tid]
 	end
 	if call.name == "rt_sigreturn" then
-		call.sp = regs.rsp
+		call.sp = api.regs.rsp
 	end
 	return call
 end
@@ -209,7 +210,7 @@ end
 
 -- The stack as lines: file, function and place in it, place in the file.
 local function stack_of(thread)
-	local maps, lines = mem.maps(), {}
+	local maps, lines = api.mem.maps(), {}
 	for _, frame in ipairs(thread:backtrace()) do
 		local at = frame.address
 		if not frame.inlined and not frame.jumped then
@@ -330,7 +331,7 @@ local function add_events(self, add, options)
 	end
 	add("thread", function(thread) lines:born(thread.tid) end)
 	add("fork", function(_, child) lines:born(child.pid) end)
-	for _, each in ipairs(threads()) do
+	for _, each in ipairs(api.threads()) do
 		lines:born(each.tid)
 	end
 end
@@ -364,7 +365,7 @@ function M.start(options)
 	local filter = names_of(options.calls)
 	self.execs = filter == "*" or has(filter, "execve")
 	local function add(...)
-		self.handles[#self.handles + 1] = on(...)
+		self.handles[#self.handles + 1] = api.on(...)
 	end
 	if filter == "*" or #filter > 0 then
 		add("syscall", filter, {
@@ -379,15 +380,15 @@ end
 -- The call that started the program, when it stands at its first instruction: nobody has seen the call, but what it was
 -- made with is on the stack.
 function Trace:started()
-	if not self.execs or not procfs.is_first_instruction(process.pid, mem, regs.rip) then
+	if not self.execs or not procfs.is_first_instruction(api.process.pid, api.mem, api.regs.rip) then
 		return
 	end
 	if self.counts then
 		self.counts:add("execve", false, 0)
 	end
 	if self.printer then
-		local words = procfs.show_first_call(procfs.first_call(process.pid, mem, regs.rsp), self.settings.strings)
-		self.printer:whole(thread.tid, "execve(" .. words, "0")
+		local words = procfs.show_first_call(procfs.first_call(api.process.pid, api.mem, api.regs.rsp), self.settings.strings)
+		self.printer:whole(api.thread.tid, "execve(" .. words, "0")
 	end
 end
 

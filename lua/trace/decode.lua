@@ -5,6 +5,7 @@
 require("jit").off(true, true)
 
 local ffi = require "ffi"
+local api = require "ptracehook"
 local calls = require "trace.calls"
 local K = require "trace.kinds"
 
@@ -166,7 +167,7 @@ function M.result(call)
 		if RESTARTS[n] then
 			return "? " .. RESTARTS[n]
 		end
-		words = format("-1 %s (%s)", E[n] or KERNEL_ONLY[n] or format("%d", n), strerror(n))
+		words = format("-1 %s (%s)", api.E[n] or KERNEL_ONLY[n] or format("%d", n), strerror(n))
 	else
 		local show = shows[call.shows or plan.shows]
 		words = show and show(call) or format("%d", call.ret)

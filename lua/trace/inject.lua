@@ -7,6 +7,7 @@
 require("jit").off(true, true) -- see decode.lua
 
 local ffi = require "ffi"
+local api = require "ptracehook"
 local clock = require "trace.clock"
 
 local M = {}
@@ -44,7 +45,7 @@ end
 local parsers = {}
 
 function parsers.error(rule, value)
-	local code = tonumber(value) or E[value]
+	local code = tonumber(value) or api.E[value]
 	if type(code) ~= "number" or code < 1 or code > 4095 or code % 1 ~= 0 then
 		return "error=" .. value .. ": an error such as ENOENT, or a number from 1 to 4095, expected"
 	end
@@ -61,8 +62,8 @@ function parsers.retval(rule, value)
 end
 
 function parsers.signal(rule, value)
-	local number = tonumber(value) or SIG[value] or SIG["SIG" .. value]
-	if type(number) ~= "number" or not SIG[number] then
+	local number = tonumber(value) or api.SIG[value] or api.SIG["SIG" .. value]
+	if type(number) ~= "number" or not api.SIG[number] then
 		return "signal=" .. value .. ": there is no such signal"
 	end
 	rule.signal = number
@@ -100,7 +101,7 @@ function M.parse(text, fault)
 		end
 	end
 	if fault and rule.ret == nil then
-		rule.ret = -E.ENOSYS
+		rule.ret = -api.E.ENOSYS
 	end
 	if rule.ret == nil and not rule.signal and not rule.delay_enter and not rule.delay_exit then
 		return nil, text .. ": it does not say what happens: error=, retval=, signal=, delay_enter= or delay_exit="
@@ -139,7 +140,7 @@ function M.add(rule, calls)
 			words = (rule.ret ~= nil and "(INJECTED)" or "")
 				.. ((rule.delay_enter or rule.delay_exit) and (rule.ret ~= nil and " (DELAYED)" or "(DELAYED)") or ""),
 		}
-		return rule.signal and SIGNAL(rule.signal) or nil
+		return rule.signal and api.SIGNAL(rule.signal) or nil
 	end
 	local function leave(sc)
 		local now = under_way[sc.thread.tid]
@@ -147,8 +148,8 @@ function M.add(rule, calls)
 			wait(rule.delay_exit)
 		end
 	end
-	on("syscall", calls, { enter = enter, leave = rule.delay_exit and leave or nil })
-	on("thread_exit", function(thread) counts[thread.tid] = nil end) -- its id may come again
+	api.on("syscall", calls, { enter = enter, leave = rule.delay_exit and leave or nil })
+	api.on("thread_exit", function(thread) counts[thread.tid] = nil end) -- its id may come again
 end
 
 -- "(INJECTED)" for the call that a thread leaves, or nil.

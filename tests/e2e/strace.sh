@@ -350,6 +350,14 @@ test_a_call_that_blocks_is_seen_in_the_file() {
 	grep -Eq '^\+\+\+ exited with 3 \+\+\+$' out || fail "$(cat out)"
 }
 
+test_a_script_s_variables_are_not_in_its_way() {
+	run "$PTRACEHOOK" -e 'mem, regs, E, SYS, on, threads, thread = 1, 2, 3, 4, 5, 6, 7' \
+		-e 'require("trace").start { calls = "write,access,execve" }:started()' -- /bin/echo hello
+	expect_status 0
+	expect_stderr_like '^execve\("/bin/echo", \["/bin/echo", "hello"\], '
+	expect_stderr_like '^access\(.* = -1 ENOENT \(No such file or directory\)$'
+}
+
 test_nothing_of_trace_is_loaded_unless_asked_for() {
 	run "$PTRACEHOOK" -e 'for name in pairs(package.loaded) do assert(not name:find "^trace", name) end' -- true
 	expect_status 0

@@ -3,6 +3,7 @@
 require("jit").off(true, true) -- see decode.lua
 
 local ffi = require "ffi"
+local api = require "ptracehook"
 local C = require "trace.call"
 local K = require "trace.kinds"
 local flags = require "trace.flags"
@@ -185,7 +186,7 @@ local function siginfo(sig)
 		parts[#parts + 1] = format("si_band=%d, si_fd=%d", sig.band, sig.fd)
 	elseif sig.call_addr then
 		parts[#parts + 1] = format("si_call_addr=%s, si_syscall=__NR_%s, si_arch=%s", addr(sig.call_addr),
-			SYS[sig.syscall] or format("%d", sig.syscall), sig.arch % 2 ^ 32 == AUDIT_ARCH_X86_64 and "AUDIT_ARCH_X86_64"
+			api.SYS[sig.syscall] or format("%d", sig.syscall), sig.arch % 2 ^ 32 == AUDIT_ARCH_X86_64 and "AUDIT_ARCH_X86_64"
 			or format("%#x", sig.arch % 2 ^ 32))
 	elseif sig.value then
 		local value = ffi.cast("uint64_t", sig.value)
