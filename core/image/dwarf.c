@@ -317,6 +317,32 @@ static bool add_range(struct ph_elf *elf, struct ph_dwarf *dwarf, size_t *room, 
 	return true;
 }
 
+/* A unit without functions may have code all the same, which the compiler made (a sanitizer's constructors). */
+static bool add_sequences(struct ph_elf *elf, struct ph_dwarf *dwarf, size_t *room, Dwarf_Die *unit)
+{
+	struct ph_dwarf_range range = { .unit = dwarf_dieoffset(unit) };
+	bool begins = true, more = true, is_end;
+	Dwarf_Lines *rows;
+	Dwarf_Addr at;
+	size_t n;
+
+	if (dwarf_tag(unit) != DW_TAG_compile_unit || dwarf_getsrclines(unit, &rows, &n) != 0)
+		return true;
+	for (size_t i = 0; i < n && more; i++) {
+		Dwarf_Line *row = dwarf_onesrcline(rows, i);
+
+		if (dwarf_lineaddr(row, &at) != 0 || dwarf_lineendsequence(row, &is_end) != 0)
+			continue;
+		if (begins)
+			range.low = at;
+		range.high = at;
+		begins = is_end;
+		if (is_end)
+			more = add_range(elf, dwarf, room, range);
+	}
+	return more;
+}
+
 static void index_ranges(struct ph_elf *elf, struct ph_dwarf *dwarf)
 {
 	Dwarf_CU *cursor = NULL;
@@ -326,11 +352,16 @@ static void index_ranges(struct ph_elf *elf, struct ph_dwarf *dwarf)
 
 	while (more && ph_dwarf_next_unit(dwarf, &cursor, &unit)) {
 		struct ph_dwarf_range range = { .unit = dwarf_dieoffset(&unit) };
+		bool has_any = false;
 		Dwarf_Addr base;
 		ptrdiff_t at = 0;
 
-		while (more && (at = dwarf_ranges(&unit, at, &base, &range.low, &range.high)) > 0)
+		while (more && (at = dwarf_ranges(&unit, at, &base, &range.low, &range.high)) > 0) {
+			has_any = true;
 			more = add_range(elf, dwarf, &room, range);
+		}
+		if (more && !has_any)
+			more = add_sequences(elf, dwarf, &room, &unit);
 	}
 	if (dwarf->n_ranges)
 		qsort(dwarf->ranges, dwarf->n_ranges, sizeof(*dwarf->ranges), by_low);

@@ -27,6 +27,12 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libelf.so\nleak:libdw.so\n";
 }
 
+const char *__lsan_default_options(void);
+const char *__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
+
 #define PLACES 5	/* addresses asked about */
 #define BIAS   0x7f0000000000ull
 

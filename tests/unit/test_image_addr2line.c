@@ -126,12 +126,17 @@ static void compare_built(const char *compiler, const char *flags)
 	compare(build_path("lib.so"), share(), true);
 }
 
+/* As users have it: a sanitizer's constructors have lines outside of what their units call their code. */
 static void of_our_program(void **state)
 {
+	const char *top = getenv("TOP");
+	char path[PATH_MAX];
+
 	(void)state;
-	if (!getenv("PTRACEHOOK"))
+	snprintf(path, sizeof(path), "%s/build/release/ptracehook", top ? top : "");
+	if (!top || access(path, R_OK) < 0)
 		skip();
-	compare(getenv("PTRACEHOOK"), share(), true);
+	compare(path, share(), true);
 }
 
 static void of_the_c_library(void **state)
