@@ -221,11 +221,20 @@ static void open_libraries(lua_State *L)
 	lua_pop(L, 2);
 }
 
-/* Opening the compiler's library executes cpuid, which virtual machines trap: before there is something to compile. */
+/*
+ * Opening the compiler's library executes cpuid, which virtual machines trap: before there is something to compile.
+ * Without forwarding of loads: what 2.1.0-beta3 makes with it leaves a wrong stack behind now and then (HACKING.md).
+ */
 static int l_open_compiler(lua_State *L)
 {
 	lua_pushcfunction(L, luaopen_jit);
 	lua_pushliteral(L, LUA_JITLIBNAME);
+	lua_call(L, 1, 0);
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "jit.opt");
+	lua_call(L, 1, 1);
+	lua_getfield(L, -1, "start");
+	lua_pushliteral(L, "-fwd");
 	lua_call(L, 1, 0);
 	return 0;
 }
