@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +28,24 @@ static void child_map(int fd, size_t offset, ph_addr at, size_t size, int prot)
 		give_up("map the child's memory");
 }
 
+/*
+ * AddressSanitizer keeps its shadow of low memory below 4 GiB: what an instruction at a random address wrote there, the
+ * next run would find. Nothing of ours lies in the memory that it is the shadow of.
+ */
+static void child_unmap_low(void)
+{
+	static const struct {
+		ph_addr start, end;
+	} gaps[] = {
+		{ 0x10000, ARENA_AT }, { ARENA_AT + ARENA_SIZE, HOME_AT }, { HOME_AT + PAGE, NEAR_AT },
+		{ NEAR_AT + PAGE, 1ull << 32 },
+	};
+
+	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++)
+		if (syscall(SYS_munmap, gaps[i].start, gaps[i].end - gaps[i].start) < 0)
+			give_up("unmap low memory");
+}
+
 static _Noreturn void child_run(int fd)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -34,6 +53,7 @@ static _Noreturn void child_run(int fd)
 	child_map(fd, offsetof(struct arena, home), HOME_AT, PAGE, PROT_READ | PROT_EXEC);
 	child_map(fd, offsetof(struct arena, near), NEAR_AT, PAGE, PROT_READ | PROT_EXEC);
 	child_map(fd, offsetof(struct arena, far), FAR_AT, PAGE, PROT_READ | PROT_EXEC);
+	child_unmap_low();
 	if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 		give_up("be traced");
 	raise(SIGSTOP);
