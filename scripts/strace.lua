@@ -112,7 +112,7 @@ end
 local flags = {
 	f = function() settings.follow = true end,
 	y = function() options.paths = true end,
-	k = function() options.stack = backtrace and true or fail(1, "-k: backtraces are not in this version") end,
+	k = function() options.stack = true end,
 	T = function() options.spent = true end,
 	t = function() settings.times = settings.times + 1 end,
 	r = function() options.time = "relative" end,

@@ -278,12 +278,16 @@ test_summary_has_strace_s_form() {
 	expect_stderr_like '^100.00 .* total$'
 }
 
+# Which names functions have depends on the debug files that each of them reads; where they are does not.
 test_stacks_below_calls() {
-	"$PTRACEHOOK" -e 'os.exit(backtrace and 0 or 1)' || skip "no backtraces in this build"
-	run "$PTRACEHOOK" "$strace" -k -e trace=write -o out -- /bin/echo hello
+	[ -z "${no_strace-}" ] || skip "no strace"
+	run strace -k -e trace=write -o theirs /bin/echo hello
+	run "$PTRACEHOOK" "$strace" -k -e trace=write -o ours -- /bin/echo hello
 	expect_status 0
-	sed -n 2p out | grep -Eq '^ > /.*libc\.so\.6\(.*write\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]$' || fail "$(cat out)"
-	grep -Eq '^ > /.*/echo\(.*\) \[0x[0-9a-f]+\]$' out || fail "$(cat out)"
+	sed 's/([^)]*)//' theirs >one
+	sed 's/([^)]*)//' ours >two
+	check "the stacks are the same: $(diff theirs ours)" cmp one two
+	grep -Eq '^ > /.*libc\.so\.6\(.*write\+0x[0-9a-f]+\) \[0x[0-9a-f]+\]$' ours || fail "$(cat ours)"
 }
 
 test_threads_are_named_on_standard_error() {
