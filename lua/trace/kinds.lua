@@ -44,7 +44,7 @@ end
 -- The same function from several modules.
 M.shared = {}
 
-local files = { "basic", "file", "memory", "net", "process", "signal", "time", "wait", "ioctl" }
+local files = { "basic", "file", "memory", "net", "process", "signal", "time", "users", "wait", "ioctl" }
 
 -- Fills the tables.
 function M.load()
