@@ -97,7 +97,8 @@ test_a_stopped_process_stays_stopped() {
 	run "$PTRACEHOOK" -p "$target" -e 'bp("tick", function() end) print(#threads(), process.pid) detach()'
 	expect_status 0
 	expect_stdout "3	$target"
-	grep -q '^State:.T (stopped)' "/proc/$target/status" || fail "it is no longer stopped: $(grep State "/proc/$target/status")"
+	# Its threads go back into their stop by themselves (ptrace(2), PTRACE_DETACH).
+	wait_until grep -q '^State:.T (stopped)' "/proc/$target/status"
 	[ "$(tracer_of "$target")" = 0 ] || fail "still traced"
 	expect_text_intact "$target"
 	kill -CONT "$target"

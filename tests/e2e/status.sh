@@ -331,7 +331,8 @@ test_detached_and_stopped() {
 	start_target busy 3
 	run "$PTRACEHOOK" -p "$target" -e 'bp("tick", function() end) run{timeout = 0.02} detach{stopped = true}'
 	expect_status 0
-	grep -q '^State:.T (stopped)' "/proc/$target/status" || fail "process $target is not stopped"
+	# Each thread takes the signal, or the stop it was in, up again by itself.
+	wait_until grep -q '^State:.T (stopped)' "/proc/$target/status"
 	expect_text_intact "$target"
 	[ "$(tracer_of "$target")" = 0 ] || fail "still traced"
 	kill -CONT "$target"
