@@ -103,6 +103,10 @@ expect_complaint() {
 	expect_stderr_like "$1"
 }
 
+is_dead() {
+	! is_alive "$1"
+}
+
 is_alive() {
 	local state
 	state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null)
