@@ -31,6 +31,7 @@ struct ph_session;
 struct ph_process;
 struct ph_thread;
 struct ph_breakpoint;
+struct ph_watch;
 struct ph_handler;
 
 /* Actions: what a callback wants. Of several at one stop the strongest wins; see ph_plan_add. */
@@ -62,13 +63,16 @@ enum ph_reason_kind {
 	PH_REASON_NONE,
 	PH_REASON_EXIT,		/* code: exit status */
 	PH_REASON_SIGNAL,	/* code: the signal that killed it */
-	PH_REASON_STOP,		/* thread, event, and breakpoint when it was one */
+	PH_REASON_STOP,		/* thread, event, and breakpoint or watch when it was one */
 	PH_REASON_DETACH,
 	PH_REASON_TIMEOUT,
 };
 
 enum ph_event_kind {
 	PH_EVENT_BREAKPOINT,
+	PH_EVENT_WATCH,
+	PH_EVENT_WATCH_EXECUTE,	/* a watch on execution: its instruction is still to run */
+	PH_EVENT_INSTRUCTION,	/* one that ph_steps_add asked for; it is still to run */
 	PH_EVENT_STEP,
 	PH_EVENT_SIGNAL,
 	PH_EVENT_SYSCALL,
@@ -89,6 +93,7 @@ struct ph_reason {
 	enum ph_event_kind event;
 	struct ph_thread *thread;		/* borrowed from the session until its next run */
 	struct ph_breakpoint *breakpoint;	/* likewise */
+	struct ph_watch *watch;			/* likewise */
 };
 
 /* What a process has loaded: its program, a library, the vDSO. */
@@ -107,7 +112,8 @@ struct ph_event {
 	struct ph_process *process;
 	struct ph_thread *thread;		/* NULL: PH_EVENT_EXIT */
 	struct ph_breakpoint *breakpoint;	/* PH_EVENT_BREAKPOINT, and PH_EVENT_STEP of one */
-	ph_addr address;			/* PH_EVENT_BREAKPOINT: of its addresses, the one hit */
+	struct ph_watch *watch;			/* PH_EVENT_WATCH and PH_EVENT_WATCH_EXECUTE */
+	ph_addr address;			/* PH_EVENT_INSTRUCTION; PH_EVENT_BREAKPOINT: of its addresses, the one hit */
 	const siginfo_t *siginfo;		/* PH_EVENT_SIGNAL */
 	const char *path;			/* PH_EVENT_EXEC */
 	struct ph_process *child;		/* PH_EVENT_FORK */
@@ -285,6 +291,7 @@ struct ph_breakpoint_options {
 	bool once, disabled;
 	bool pending;		/* an address that is not mapped yet may wait */
 	pid_t thread;		/* 0: every thread */
+	bool hardware;		/* by one of the CPU's four debug registers: no byte of the target is changed */
 	const char *when;	/* "edi == 5 and u32[rsi] > 9" (x86/predicate.h): a pass with another value is no hit */
 	ph_event_fn fn;
 	void *user;
@@ -300,6 +307,35 @@ PH_API void ph_breakpoint_unref(struct ph_breakpoint *breakpoint);
 PH_API uint64_t ph_breakpoint_hits(const struct ph_breakpoint *breakpoint);
 PH_API int ph_session_each_breakpoint(struct ph_session *session, int (*fn)(struct ph_breakpoint *, void *),
 				      void *user);
+
+/*
+ * Watches: the CPU's debug registers, on every thread of the processes that are there and of their followed children,
+ * until exec replaces the program. Called once for each instruction that makes such an access, after it (an execute
+ * watch: before it). Accesses that the kernel makes for the program (read(2) into a buffer) are not seen.
+ */
+enum ph_watch_access {
+	PH_WATCH_WRITE,		/* also of the value that is there */
+	PH_WATCH_READ_WRITE,
+	PH_WATCH_EXECUTE,	/* the instruction at address; len is 1 */
+};
+
+struct ph_watch_options {
+	ph_addr address;
+	size_t len;		/* 1 to 32 bytes, as far as four registers reach: 1, 2, 4 or 8 aligned bytes each */
+	enum ph_watch_access access;
+	ph_event_fn fn;
+	void *user;
+	void (*user_free)(void *user);	/* called once, when nothing can call fn any more; may be NULL */
+};
+
+/* -EBUSY: more than fit, err names who has them; -EOPNOTSUPP: the machine has no debug registers. */
+PH_API int ph_watch_add(struct ph_session *session, const struct ph_watch_options *options, struct ph_watch **ret,
+			struct ph_err *err);
+PH_API int ph_watch_remove(struct ph_watch *watch, struct ph_err *err);
+PH_API int ph_watch_enable(struct ph_watch *watch, bool enabled, struct ph_err *err);
+PH_API struct ph_watch *ph_watch_ref(struct ph_watch *watch);
+PH_API void ph_watch_unref(struct ph_watch *watch);
+PH_API uint64_t ph_watch_hits(const struct ph_watch *watch);
 
 /* Other events. signals: which ones call (bit n - 1: signal n); 0 means all. */
 PH_API int ph_handler_add(struct ph_session *session, enum ph_event_kind kind, uint64_t signals, ph_event_fn fn,
@@ -396,6 +432,15 @@ PH_API int ph_process_each_symbol(struct ph_process *process, const char *glob,
 /* The same for each module: the program first, then in the dynamic linker's order, then others. */
 PH_API int ph_process_each_module(struct ph_process *process, int (*fn)(const struct ph_module_info *, void *),
 				  void *user, struct ph_err *err);
+
+/*
+ * fn is called (PH_EVENT_INSTRUCTION) before each instruction of [from, to) that a thread runs; thread: of which one, 0:
+ * of every one. Threads that it may concern are single-stepped, wherever they are. One pass of a repeated string
+ * instruction is one call, and so are two instructions of which the first loads ss. One that a signal's handler
+ * interrupts before it ran is told again when the handler returns. A handler, for ph_handler_remove and its like.
+ */
+PH_API int ph_steps_add(struct ph_session *session, ph_addr from, ph_addr to, pid_t thread, ph_event_fn fn, void *user,
+			void (*user_free)(void *user), struct ph_handler **ret, struct ph_err *err);
 
 #ifdef __cplusplus
 }

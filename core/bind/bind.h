@@ -132,6 +132,7 @@ bool ph_bind_push_known(lua_State *L, const void *object);
 void ph_bind_open_session(lua_State *L);
 void ph_bind_open_thread(lua_State *L);
 void ph_bind_open_breakpoint(lua_State *L);
+void ph_bind_open_watch(lua_State *L);
 void ph_bind_open_event(lua_State *L);
 void ph_bind_open_action(lua_State *L);
 void ph_bind_open_regs(lua_State *L);
@@ -163,6 +164,7 @@ void ph_bind_push_syscall(lua_State *L, struct ph_thread *thread);
 bool ph_bind_push_known_syscall(lua_State *L, struct ph_thread *thread);
 
 void ph_bind_push_module(lua_State *L, const struct ph_module_info *module);
+void ph_bind_push_watch(lua_State *L, struct ph_watch *watch);
 void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason);
 
 /* Session at index, or the current one when there is nil; an error when there is neither. */

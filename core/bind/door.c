@@ -121,6 +121,11 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 	case PH_EVENT_SYSCALL:
 		ph_bind_push_syscall(L, event->thread);
 		return 1;
+	case PH_EVENT_WATCH:
+	case PH_EVENT_WATCH_EXECUTE:
+		ph_bind_push_thread(L, event->thread);
+		ph_bind_push_watch(L, event->watch);
+		return 2;
 	case PH_EVENT_EXEC:
 		ph_bind_push_thread(L, event->thread);
 		lua_pushstring(L, event->path);
@@ -143,6 +148,7 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 		ph_bind_push_reason(L, &event->reason);
 		return 2;
 	case PH_EVENT_SIGNAL:
+	case PH_EVENT_INSTRUCTION:
 	case PH_EVENT_STEP:
 	case PH_EVENT_THREAD:
 	case PH_EVENT_COUNT:
@@ -233,6 +239,8 @@ static bool push_known_arguments(lua_State *L, const struct ph_event *event)
 {
 	if (event->kind == PH_EVENT_SYSCALL)
 		return ph_bind_push_known_syscall(L, event->thread);
+	if (event->kind == PH_EVENT_WATCH || event->kind == PH_EVENT_WATCH_EXECUTE)
+		return ph_bind_push_known(L, event->thread) && ph_bind_push_known(L, event->watch);
 	return event->kind == PH_EVENT_BREAKPOINT && ph_bind_push_known(L, event->thread) &&
 	       ph_bind_push_known(L, event->breakpoint);
 }

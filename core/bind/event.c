@@ -11,8 +11,10 @@
 #define HANDLE "Handle"
 
 static const char *const names[PH_EVENT_COUNT] = {
-	[PH_EVENT_BREAKPOINT] = "breakpoint", [PH_EVENT_STEP] = "step",	    [PH_EVENT_SIGNAL] = "signal",
-	[PH_EVENT_SYSCALL] = "syscall", [PH_EVENT_EXEC] = "exec",	      [PH_EVENT_FORK] = "fork",	    [PH_EVENT_THREAD] = "thread",
+	[PH_EVENT_BREAKPOINT] = "breakpoint", [PH_EVENT_WATCH] = "watch", [PH_EVENT_WATCH_EXECUTE] = "watch",
+	[PH_EVENT_INSTRUCTION] = "steps",
+	[PH_EVENT_STEP] = "step",	    [PH_EVENT_SIGNAL] = "signal",
+	[PH_EVENT_SYSCALL] = "syscall",	      [PH_EVENT_EXEC] = "exec",	      [PH_EVENT_FORK] = "fork",	    [PH_EVENT_THREAD] = "thread",
 	[PH_EVENT_THREAD_EXIT] = "thread_exit", [PH_EVENT_EXIT] = "exit",
 	[PH_EVENT_LOAD] = "load",	      [PH_EVENT_UNLOAD] = "unload",
 };
@@ -120,7 +122,7 @@ static enum ph_event_kind check_event(lua_State *L, int index)
 {
 	const char *name = luaL_checkstring(L, index);
 
-	for (int kind = PH_EVENT_BREAKPOINT + 1; kind < PH_EVENT_COUNT; kind++)
+	for (int kind = PH_EVENT_STEP; kind < PH_EVENT_COUNT; kind++)
 		if (strcmp(names[kind], name) == 0)
 			return (enum ph_event_kind)kind;
 	ph_bind_argument_error(L, "on: there is no event '%s'; the events are syscall, signal, exec, fork, thread, "
@@ -267,6 +269,36 @@ static int l_on_syscall(lua_State *L)
 	return 1;
 }
 
+static int l_steps(lua_State *L)	/* core.steps(session | nil, fn, from, to, tid) -> Handle */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	ph_addr from = ph_bind_check_addr(L, 3, "steps: from"), to = ph_bind_check_addr(L, 4, "steps: to");
+	struct hook **handle, *hook;
+	struct ph_action action;
+	struct ph_err err;
+	const char *why;
+	int r;
+
+	if (ph_bind_is_action(L, 2) && !ph_bind_to_action(L, 2, PH_EVENT_INSTRUCTION, &action, &why))
+		ph_bind_argument_error(L, "steps: %s cannot answer an instruction", why);
+	handle = lua_newuserdata(L, sizeof(*handle));
+	*handle = NULL;
+	luaL_getmetatable(L, HANDLE);
+	lua_setmetatable(L, -2);
+	hook = new_hook(L, 2, PH_EVENT_INSTRUCTION, handle);
+	ph_bind_enter();
+	r = ph_steps_add(session, from, to, (pid_t)lua_tointeger(L, 5), on_event, hook, forget, &hook->handler, &err);
+	ph_bind_leave();
+	if (r < 0) {
+		forget(hook);
+		ph_err_wrap(&err, r, "steps");
+		ph_bind_raise(L, &err);
+	}
+	/* The session's own reference is the one that counts, as with on(). */
+	ph_handler_unref(hook->handler);
+	return 1;
+}
+
 static struct hook *check_handle(lua_State *L, const char *what)
 {
 	struct hook *hook;
@@ -393,6 +425,8 @@ void ph_bind_open_event(lua_State *L)		/* core -> core */
 	lua_setfield(L, -2, "on");
 	lua_pushcfunction(L, l_on_syscall);
 	lua_setfield(L, -2, "on_syscall");
+	lua_pushcfunction(L, l_steps);
+	lua_setfield(L, -2, "steps");
 	lua_pushcfunction(L, l_signals);
 	lua_setfield(L, -2, "signals");
 	lua_pushcfunction(L, l_errnos);

@@ -187,6 +187,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_session(L);
 	ph_bind_open_thread(L);
 	ph_bind_open_breakpoint(L);
+	ph_bind_open_watch(L);
 	ph_bind_open_event(L);
 	ph_bind_open_regs(L);
 	ph_bind_open_mem(L);

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "engine/arrival.h"
+#include "engine/hardware.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
 
@@ -26,7 +27,7 @@ int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int sig, int *
 {
 	int r = ph_thread_regs_flush(thread, err);
 
-	if (r < 0)
+	if (r < 0 || ((r = ph_hardware_sync(thread, err)) < 0 && r != -ESRCH))
 		return r;
 	r = start(thread->tid, how, sig);
 	ph_call_resumed(&thread->call, how == PH_ALONE_SYSCALL ? PH_CALL_BY_SYSCALL : PH_CALL_UNSEEN);
@@ -44,12 +45,24 @@ int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int sig, int *
 }
 
 /* The kernel serves what instructions raised before all other signals (dequeue_synchronous_signal, Linux 5.1). */
-static bool trap_is_queued(const struct ph_thread *thread)
+static bool trap_is_queued(const struct ph_thread *thread, bool behind_site)
 {
 	siginfo_t info;
 
 	for (unsigned int i = 0; ph_os_siginfo_peek(thread->tid, i, &info) == 1; i++)
-		if (info.si_signo == SIGTRAP && info.si_code == SI_KERNEL)
+		if (info.si_signo == SIGTRAP && ((info.si_code == SI_KERNEL && behind_site) ||
+						 (info.si_code == TRAP_HWBKPT && thread->armed.version) ||
+						 (info.si_code != SI_KERNEL && info.si_code > 0 && thread->stepped)))
+			return true;
+	return false;
+}
+
+bool ph_alone_step_is_queued(const struct ph_thread *thread)
+{
+	siginfo_t info;
+
+	for (unsigned int i = 0; ph_os_siginfo_peek(thread->tid, i, &info) == 1; i++)
+		if (info.si_signo == SIGTRAP && (info.si_code == TRAP_TRACE || info.si_code == TRAP_BRKPT))
 			return true;
 	return false;
 }
@@ -59,13 +72,15 @@ bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status)
 	const struct ph_space *space = thread->process->space;
 	bool grouped = thread->group_stopped;
 	ph_addr behind;
+	bool behind_site;
 
 	if (ph_thread_regs_fetch(thread, NULL) < 0)
 		return false;
 	behind = thread->fetched.rip - 1;
-	if (!ph_space_site_find(space, behind) && !ph_map_find(&space->retired, behind))
+	behind_site = ph_space_site_find(space, behind) || ph_map_find(&space->retired, behind);
+	if (!behind_site && !thread->armed.version && !thread->stepped)
 		return false;
-	if (!trap_is_queued(thread) || ph_os_cont(thread->tid, 0) < 0)
+	if (!trap_is_queued(thread, behind_site) || ph_os_cont(thread->tid, 0) < 0)
 		return false;
 	ph_thread_set_running(thread);
 	if (ph_os_wait_one(thread->tid, ret_status) < 0) {

@@ -22,11 +22,14 @@ enum ph_alone_how {
 int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int sig, int *ret_status, struct ph_err *err);
 
 /*
- * A thread that was interrupted behind an int3 of ours before the kernel told of that: the interrupt comes first, the
+ * A thread that was interrupted behind an int3 or an access that we watch before the kernel told of that: the interrupt comes first, the
  * SIGTRAP waits in its queue and would kill the target once we are gone. True when that was so: *ret_status is the
  * trap's stop now.
  */
 bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status);
+
+/* The trap of a single step that is over, in the thread's queue. */
+bool ph_alone_step_is_queued(const struct ph_thread *thread);
 
 /*
  * A killed thread that stands in its exit event goes on to its end. (PTRACE_EVENT_EXIT stops a thread even when

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/breakpoint.h"
+#include "engine/hardware.h"
 #include "engine/inside.h"
 #include "os/procfs.h"
 #include "os/ptrace.h"
@@ -82,7 +83,10 @@ static void introduce(struct ph_thread *parent, pid_t tid, uint64_t flags)
 	/* Shared memory is the parent's to put right. */
 	if ((flags & CLONE_VM) && child->untraced.at)
 		child->untraced.active = false;
+	ph_hardware_note_birth(parent, child);
 	if (process != parent->process) {
+		if (!process->silent)
+			ph_hardware_inherit(parent->process, process);
 		ph_process_unref(parent->born);
 		parent->born = ph_process_ref(process);
 		if (!(flags & CLONE_VM)) {

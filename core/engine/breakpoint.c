@@ -1,9 +1,11 @@
 #include "engine/breakpoint.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/hardware.h"
 #include "x86/insn.h"
 #include "x86/predicate.h"
 
@@ -63,8 +65,24 @@ static void leave_location(struct ph_breakpoint *breakpoint, size_t at)
 	*location = breakpoint->locations[--breakpoint->n_locations];
 }
 
+static struct ph_hardware_user user_of(struct ph_breakpoint *breakpoint)
+{
+	return (struct ph_hardware_user){ .breakpoint = breakpoint, .label = breakpoint->label };
+}
+
+static void leave_hardware(struct ph_breakpoint *breakpoint)
+{
+	struct ph_hardware_user user = user_of(breakpoint);
+	struct ph_process *process;
+
+	ph_list_each(process, &breakpoint->session->processes, struct ph_process, in_session)
+		ph_hardware_give(process, &user);
+}
+
 void ph_breakpoint_disarm(struct ph_breakpoint *breakpoint)
 {
+	if (breakpoint->hardware)
+		leave_hardware(breakpoint);
 	while (breakpoint->n_locations)
 		leave_location(breakpoint, breakpoint->n_locations - 1);
 }
@@ -123,6 +141,19 @@ static int add_address(struct ph_breakpoint *breakpoint, ph_addr addr)
 	return 0;
 }
 
+static int arm_hardware(struct ph_breakpoint *breakpoint, struct ph_process *process, pid_t tid, ph_addr addr,
+			struct ph_err *err)
+{
+	struct ph_debug_piece piece = { addr, 1, PH_ACCESS_EXECUTE };
+	struct ph_hardware_user user = user_of(breakpoint);
+	uint8_t byte;
+	int r = ph_space_read(process->space, tid, addr, &byte, 1, err);
+
+	if (r < 0 || !breakpoint->enabled || ph_hardware_has(process, &user, addr, addr + 1))
+		return r;
+	return ph_hardware_take(process, &user, &piece, 1, err);
+}
+
 int ph_breakpoint_arm(struct ph_breakpoint *breakpoint, struct ph_process *process, ph_addr addr, struct ph_err *err)
 {
 	struct ph_thread *thread = ph_process_any_thread(process);
@@ -131,7 +162,9 @@ int ph_breakpoint_arm(struct ph_breakpoint *breakpoint, struct ph_process *proce
 
 	if (!thread)
 		return ph_err_say(err, -ESRCH, "insert breakpoint", "process %d has ended", process->pid);
-	if (!breakpoint->enabled) {
+	if (breakpoint->hardware) {
+		r = arm_hardware(breakpoint, process, thread->tid, addr, err);
+	} else if (!breakpoint->enabled) {
 		uint8_t byte;
 
 		/* Not now; but whether it can be is to be known now. */
@@ -191,6 +224,7 @@ void ph_breakpoints_forget(struct ph_session *session)
 void ph_breakpoints_unload(struct ph_process *process, ph_addr low, ph_addr high)
 {
 	struct ph_breakpoint *breakpoint;
+	struct ph_hardware_user user;
 
 	ph_list_each(breakpoint, &process->session->breakpoints, struct ph_breakpoint, in_session) {
 		for (size_t i = breakpoint->n_locations; i-- > 0;) {
@@ -199,6 +233,9 @@ void ph_breakpoints_unload(struct ph_process *process, ph_addr low, ph_addr high
 			if (location->space == process->space && location->addr >= low && location->addr < high)
 				leave_location(breakpoint, i);
 		}
+		user = user_of(breakpoint);
+		if (breakpoint->hardware && ph_hardware_has(process, &user, low, high))
+			ph_hardware_give(process, &user);
 		forget_addresses(breakpoint, low, high);
 	}
 }

@@ -31,6 +31,7 @@ struct ph_breakpoint {
 	bool was_placed;		/* it was somewhere once */
 	enum ph_mode mode;
 	bool once, enabled, removed, may_wait;
+	bool hardware;			/* in a debug register (hardware.h), not by sites */
 	bool told;			/* the user knows that it never resolved */
 	bool waits;			/* some process has yet to load what it means, or to choose a function */
 	pid_t thread;			/* 0: every one */
@@ -41,6 +42,7 @@ struct ph_breakpoint {
 	void (*user_free)(void *user);
 	struct ph_location *locations;	/* owned: its sites */
 	size_t n_locations;
+	char label[96];			/* hardware: as errors name it */
 	uint8_t original[PH_INSN_MAX];	/* the instruction at address */
 	uint8_t n_original;
 };

@@ -6,7 +6,9 @@
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
 #include "engine/cpu.h"
+#include "engine/hardware.h"
 #include "engine/run.h"
+#include "engine/watch.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
 
@@ -28,6 +30,7 @@ void ph_session_unref(struct ph_session *session)
 		ph_session_set_outcome(session, (struct ph_reason){ .kind = session->outcome.kind,
 								    .code = session->outcome.code });
 		ph_breakpoints_drop(session);
+		ph_watches_drop(session);
 		session->target = NULL;
 		ph_process_unref(target);
 	}
@@ -73,6 +76,8 @@ static int undo_trap(struct ph_thread *thread, int status)
 	if (stop.kind != PH_STOP_TRAP || thread->trapped || ph_os_siginfo_read(thread->tid, &info) < 0 ||
 	    ph_os_regs_read(thread->tid, &regs) < 0)
 		return 0;
+	if (info.si_code == TRAP_HWBKPT && thread->armed.version)
+		return 0;
 	if (info.si_code != SI_KERNEL || !ph_space_site_find(thread->process->space, regs.rip - 1))
 		return SIGTRAP;
 	ph_os_rip_write(thread->tid, regs.rip - 1);
@@ -96,6 +101,9 @@ static void abandon_thread(struct ph_thread *thread)
 		sig = ph_thread_has_pending(thread) ? undo_trap(thread, thread->status) : thread->stop_signal;
 		ph_thread_regs_flush(thread, NULL);
 	}
+	if (thread->step_shows && ph_thread_regs_fetch(thread, NULL) >= 0)
+		ph_thread_regs_flush(thread, NULL);
+	ph_hardware_disarm(thread);
 	ph_os_detach(thread->tid, sig);
 }
 

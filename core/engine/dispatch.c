@@ -11,10 +11,13 @@
 #include "engine/inside.h"
 #include "engine/life.h"
 #include "engine/mapping.h"
+#include "engine/pass.h"
 #include "engine/resume.h"
 #include "engine/signal.h"
+#include "engine/step.h"
 #include "engine/syscall.h"
 #include "engine/tripwire.h"
+#include "engine/watch_hit.h"
 #include "os/ptrace.h"
 
 /* ---- Breakpoints */
@@ -54,103 +57,31 @@ static void thaw(struct frozen *frozen)
 		free(frozen->all);
 }
 
-struct hit {
-	struct ph_plan plan;
-	enum ph_event_kind kind;	/* what the stop is to whoever asked for one */
-	struct ph_breakpoint *last;	/* the one that wanted what is to be reported; borrowed from frozen */
-	bool skip;			/* one of those that ran has PH_MODE_SKIP */
-};
-
-static void call_breakpoint(struct ph_thread *thread, struct ph_breakpoint *breakpoint, struct ph_event *event,
-			    struct hit *hit)
-{
-	ph_addr before = breakpoint->at;
-	struct ph_action action;
-
-	if (!ph_breakpoint_takes(breakpoint, thread))
-		return;
-	breakpoint->hits++;
-	event->session->stats.hits++;
-	event->breakpoint = breakpoint;
-	hit->skip |= breakpoint->mode == PH_MODE_SKIP;
-	breakpoint->at = event->address;
-	action = breakpoint->fn(event, breakpoint->user);
-	breakpoint->at = before;
-	ph_plan_add(&hit->plan, action);
-	if (!hit->last || action.kind == PH_STOP || action.kind == PH_STEP)
-		hit->last = breakpoint;
-	if (action.kind == PH_STOP)
-		hit->kind = PH_EVENT_BREAKPOINT;
-	if ((action.kind == PH_REMOVE || breakpoint->once) && !breakpoint->removed)
-		ph_breakpoint_remove(breakpoint, NULL);
-}
-
 /* The engine's own tripwires come first: what they tell may be news to the others. */
-static void call_owners(struct ph_thread *thread, ph_addr addr, const struct frozen *frozen, struct hit *hit)
+static void call_owners(struct ph_thread *thread, ph_addr addr, const struct frozen *frozen, struct ph_pass *pass)
 {
-	struct ph_event event = ph_resume_event(thread, PH_EVENT_BREAKPOINT);
 	bool selected = false;
 
-	event.address = addr;
 	for (size_t i = 0; i < frozen->count; i++) {
 		struct ph_tripwire *tripwire = frozen->all[i].tripwire;
 
 		if (tripwire && tripwire->space) {
-			enum ph_event_kind kind = tripwire->fn(tripwire, thread, &hit->plan);
+			enum ph_event_kind kind = tripwire->fn(tripwire, thread, &pass->plan);
 
-			hit->kind = kind == PH_EVENT_BREAKPOINT ? hit->kind : kind;
+			pass->kind = kind == PH_EVENT_BREAKPOINT ? pass->kind : kind;
 		} else if (!tripwire) {
 			if (!selected)
-				ph_session_select(event.session, thread);
+				ph_session_select(thread->process->session, thread);
 			selected = true;
-			call_breakpoint(thread, frozen->all[i].breakpoint, &event, hit);
+			ph_pass_call(pass, thread, frozen->all[i].breakpoint, addr);
 		}
 	}
-}
-
-static int return_now(struct ph_thread *thread, const struct ph_plan *plan, struct ph_err *err)
-{
-	struct user_regs_struct *regs = &thread->view.regs;
-	uint64_t to;
-	int r = ph_space_read(thread->process->space, thread->tid, regs->rsp, &to, sizeof(to), err);
-
-	if (r < 0)
-		return ph_err_wrap(err, r, "RETURN");
-	regs->rsp += sizeof(to);
-	if (plan->has_value)
-		regs->rax = plan->value;
-	thread->view.dirty = PH_DIRTY_ANY;
-	ph_thread_set_rip(thread, to);
-	return 0;
-}
-
-/* rip as the hooks left it, or as their plan says; else the pass is still to be made. */
-static int move(struct ph_thread *thread, ph_addr addr, struct hit *hit, struct ph_err *err)
-{
-	struct ph_plan *plan = &hit->plan;
-
-	switch (plan->move) {
-	case PH_GOTO:
-		ph_thread_set_rip(thread, plan->value);
-		return 0;
-	case PH_RETURN:
-		return return_now(thread, plan, err);
-	default:
-		break;
-	}
-	thread->pass.active = thread->view.regs.rip == addr;
-	thread->pass.addr = addr;
-	thread->pass.skip = hit->skip || plan->move == PH_SKIP;
-	thread->pass.report = plan->step && !thread->pass.skip;
-	if (thread->pass.active && thread->pass.report)
-		thread->pass.breakpoint = ph_breakpoint_ref(hit->last);
-	return 0;
 }
 
 static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 {
 	struct ph_session *session = thread->process->session;
-	struct hit hit = { .kind = PH_EVENT_BREAKPOINT };
+	struct ph_pass pass = { .kind = PH_EVENT_BREAKPOINT };
 	struct frozen frozen;
 	struct ph_err err = { 0 };
 	ph_addr addr = site->addr;
@@ -167,12 +98,12 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 		return;
 	}
 	if (!thread->process->silent)
-		call_owners(thread, addr, &frozen, &hit);
+		call_owners(thread, addr, &frozen, &pass);
 	if (thread->state == PH_THREAD_STOPPED) {
-		r = move(thread, addr, &hit, &err);
+		r = ph_pass_move(thread, addr, &pass, &err);
 		if (r < 0)
 			ph_resume_fail(session, r, &err);
-		ph_resume_plan(thread, hit.kind, &hit.plan, hit.kind == PH_EVENT_BREAKPOINT ? hit.last : NULL);
+		ph_resume_plan(thread, pass.kind, &pass.plan, pass.kind == PH_EVENT_BREAKPOINT ? pass.last : NULL);
 	}
 	thaw(&frozen);
 }
@@ -276,7 +207,7 @@ static void on_trap(struct ph_thread *thread)
 	struct ph_space *space = thread->process->space;
 	struct ph_site *site;
 	siginfo_t info;
-	bool is_ours;
+	bool is_ours, step_ended;
 	ph_addr at;
 
 	if (thread->trapped) {
@@ -286,6 +217,15 @@ static void on_trap(struct ph_thread *thread)
 	/* Gone between its stop and now: its end is on the way. */
 	if (ph_thread_regs_fetch(thread, NULL) < 0)
 		return;
+	step_ended = thread->stepped && ph_step_has_ended(thread);
+	if (thread->armed.version && ph_watch_hit(thread))
+		return;
+	if (step_ended && !(thread->view.regs.eflags & PH_TRAP_FLAG)) {
+		if (thread->process->guard.on)
+			thread->unguarded = true;
+		ph_resume(thread);
+		return;
+	}
 	at = thread->view.regs.rip - 1;
 	site = ph_space_site_find(space, at);
 	/*
@@ -311,6 +251,7 @@ static void on_trap(struct ph_thread *thread)
 		ph_thread_set_rip(thread, at);
 		ph_resume(thread);
 		break;
+	case PH_TRAP_DEBUG:
 	case PH_TRAP_OWN:
 		if (ph_guard_own_trap(thread, &info))
 			ph_resume(thread);

@@ -47,6 +47,11 @@ enum ph_trap_kind ph_trap_decode(int si_code, bool site_behind, bool was_behind)
 	return was_behind ? PH_TRAP_STALE : PH_TRAP_OWN;
 }
 
+bool ph_trap_ends_step(int si_code, uint64_t before, uint64_t rip)
+{
+	return si_code == TRAP_TRACE || si_code == SIGTRAP || (si_code == TRAP_BRKPT && rip != before + 1);
+}
+
 bool ph_signal_is_fault(int sig, int si_code)
 {
 	bool synchronous = sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE || sig == SIGILL || sig == SIGTRAP ||

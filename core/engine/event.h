@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 enum ph_stop_kind {
 	PH_STOP_EXITED,		/* value: exit status */
@@ -39,6 +40,7 @@ struct ph_stop ph_stop_decode(int status);
 enum ph_trap_kind {
 	PH_TRAP_BREAKPOINT,	/* int3 of ours, just executed */
 	PH_TRAP_STALE,		/* int3 of ours that was taken out between the trap and now */
+	PH_TRAP_DEBUG,		/* a debug register that we armed, or the end of a step of ours: ph_trap_look alone tells */
 	PH_TRAP_OWN,		/* the target's: its int3, icebp, TF, kill -TRAP */
 };
 
@@ -47,6 +49,12 @@ enum ph_trap_kind {
  * from memory. arch/x86/kernel/traps.c: int3 sends SI_KERNEL, a debug exception TRAP_TRACE, TRAP_HWBKPT or TRAP_BRKPT.
  */
 enum ph_trap_kind ph_trap_decode(int si_code, bool site_behind, bool was_behind);
+
+/*
+ * A SIGTRAP that ends a step from before to rip: TRAP_TRACE; at a handler's first instruction the signal's number alone;
+ * TRAP_BRKPT behind a system call (kernel/entry: user_single_step_report), and also behind an icebp of the program's.
+ */
+bool ph_trap_ends_step(int si_code, uint64_t before, uint64_t rip);
 
 /* Raised by instructions. Blocking one turns a fault into death: the kernel then forgets the target's handler. */
 #define PH_SYNCHRONOUS_SIGNALS                                                                                       \

@@ -14,6 +14,8 @@ struct ph_handler {
 	ph_event_fn fn;
 	void *user;
 	void (*user_free)(void *user);
+	ph_addr from, to;	/* PH_EVENT_INSTRUCTION: of which addresses … */
+	pid_t thread;		/* … and threads; 0: all */
 	bool enabled, removed;
 	bool in_list;	/* the list holds a reference */
 	struct ph_call_set *calls;	/* owned; PH_EVENT_SYSCALL */
@@ -182,6 +184,9 @@ static bool takes(const struct ph_handler *handler, const struct ph_event *event
 		return false;
 	if (event->kind == PH_EVENT_SYSCALL)
 		return takes_call(handler, event);
+	if (event->kind == PH_EVENT_INSTRUCTION)
+		return event->address >= handler->from && event->address < handler->to &&
+		       (!handler->thread || handler->thread == event->thread->tid);
 	return !handler->signals || !event->siginfo || (handler->signals >> (event->siginfo->si_signo - 1) & 1);
 }
 
@@ -212,6 +217,23 @@ void ph_handler_emit(struct ph_session *session, const struct ph_event *event, s
 	}
 	if (frozen != few)
 		free(frozen);
+}
+
+void ph_handler_limit(struct ph_handler *handler, ph_addr from, ph_addr to, pid_t thread)
+{
+	handler->from = from;
+	handler->to = to;
+	handler->thread = thread;
+}
+
+bool ph_handler_steps(const struct ph_thread *thread)
+{
+	struct ph_handler *handler;
+
+	ph_list_each(handler, &thread->process->session->handlers[PH_EVENT_INSTRUCTION], struct ph_handler, in_session)
+		if (handler->enabled && !handler->removed && (!handler->thread || handler->thread == thread->tid))
+			return !thread->process->silent;
+	return false;
 }
 
 void ph_handler_drop_all(struct ph_session *session)

@@ -33,6 +33,12 @@ bool ph_handler_wanted(const struct ph_session *session, enum ph_event_kind kind
 /* Calls every handler of the event's kind; what they want is added to plan. */
 void ph_handler_emit(struct ph_session *session, const struct ph_event *event, struct ph_plan *plan);
 
+/* PH_EVENT_INSTRUCTION: which ones the handler, just added, is for. */
+void ph_handler_limit(struct ph_handler *handler, ph_addr from, ph_addr to, pid_t thread);
+
+/* Some handler wants instructions of this thread. */
+bool ph_handler_steps(const struct ph_thread *thread);
+
 /* At the session's end: every one out. */
 void ph_handler_drop_all(struct ph_session *session);
 

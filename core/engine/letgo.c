@@ -10,6 +10,7 @@
 #include "engine/copy.h"
 #include "engine/cpu.h"
 #include "engine/guard.h"
+#include "engine/hardware.h"
 #include "engine/hold.h"
 #include "engine/keeper.h"
 #include "engine/signal.h"
@@ -17,6 +18,7 @@
 #include "engine/syscall.h"
 #include "engine/trap.h"
 #include "engine/tripwire.h"
+#include "engine/watch.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
 
@@ -33,8 +35,15 @@ static int settle_trap(struct ph_thread *thread)
 {
 	if (thread->trapped)
 		return 0;
-	if (ph_trap_look(thread) == PH_TRAP_OWN)
+	switch (ph_trap_look(thread)) {
+	case PH_TRAP_OWN:
 		return SIGTRAP;
+	case PH_TRAP_DEBUG:
+		return 0;
+	case PH_TRAP_BREAKPOINT:
+	case PH_TRAP_STALE:
+		break;
+	}
 	ph_thread_set_rip(thread, thread->view.regs.rip - 1);
 	thread->unguarded = thread->process->guard.on;
 	return 0;
@@ -122,7 +131,10 @@ static bool detach_thread(struct ph_thread *thread, int sig)
 	if (thread->unguarded && !sig && thread->state == PH_THREAD_STOPPED)
 		ph_guard_keep(thread);
 	if (thread->state == PH_THREAD_STOPPED) {
+		if (thread->step_shows)
+			ph_thread_regs_fetch(thread, NULL);
 		ph_thread_regs_flush(thread, NULL);
+		ph_hardware_disarm(thread);
 		if (ph_os_detach(thread->tid, sig) == -ESRCH) {
 			thread->state = PH_THREAD_EXITING;
 			return false;
@@ -281,6 +293,7 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 			if (thread->state == PH_THREAD_STOPPED)
 				thread->stop_signal = settle(thread);
 	ph_breakpoints_retire(session);
+	ph_watches_retire(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_tripwires_remove(process);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
@@ -377,6 +390,7 @@ void ph_kill_session(struct ph_session *session)
 
 	let_go_silent(session);
 	ph_breakpoints_retire(session);
+	ph_watches_retire(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		end(process);
 	/* Children that were born meanwhile join the list. */

@@ -8,11 +8,13 @@
 #include "engine/breakpoint.h"
 #include "engine/guard.h"
 #include "engine/handler.h"
+#include "engine/hardware.h"
 #include "engine/letgo.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
 #include "engine/tripwire.h"
 #include "engine/untraced.h"
+#include "engine/watch.h"
 #include "os/procfs.h"
 #include "os/ptrace.h"
 
@@ -123,6 +125,8 @@ void ph_life_exec(struct ph_thread *thread)
 		return;
 	}
 	set_space(process, space);
+	ph_hardware_forget(thread);
+	ph_watches_prune(session);
 	if (process->silent) {
 		if (session->calls.filtered)
 			ph_resume(thread);
@@ -221,6 +225,7 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 	if (!session->ended && !has_loud_process(session)) {
 		ph_let_go_session(session, false);
 		ph_breakpoints_retire(session);
+		ph_watches_retire(session);
 		ph_handler_drop_all(session);
 		ph_session_end(session, session->target_end);
 	}

@@ -1,13 +1,22 @@
 #include "engine/placing.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/ifunc.h"
 #include "engine/modules.h"
+#include "engine/rearm.h"
 #include "engine/resolve.h"
 #include "x86/predicate.h"
+
+static int arm(struct ph_breakpoint *breakpoint, struct ph_process *process, ph_addr addr, struct ph_err *err)
+{
+	int r = ph_breakpoint_arm(breakpoint, process, addr, err);
+
+	return r < 0 || !breakpoint->hardware ? r : ph_rearm(process->session, process, err);
+}
 
 static int arm_resolved(struct ph_breakpoint *breakpoint, struct ph_process *process, const struct ph_resolved *place,
 			struct ph_err *err)
@@ -25,7 +34,7 @@ static int arm_resolved(struct ph_breakpoint *breakpoint, struct ph_process *pro
 			return r;
 		addr += (ph_addr)place->offset;
 	}
-	return ph_breakpoint_arm(breakpoint, process, addr, err);
+	return arm(breakpoint, process, addr, err);
 }
 
 /* Anywhere but in the program itself it may vanish again, and come back. */
@@ -83,7 +92,7 @@ int ph_placing_place(struct ph_breakpoint *breakpoint, struct ph_process *proces
 		breakpoint->waits = false;
 	if (breakpoint->where)
 		return place_by_name(breakpoint, process, err);
-	return wait_if_unmapped(breakpoint, ph_breakpoint_arm(breakpoint, process, breakpoint->address, err));
+	return wait_if_unmapped(breakpoint, arm(breakpoint, process, breakpoint->address, err));
 }
 
 void ph_placing_retry(struct ph_process *process)
@@ -145,8 +154,13 @@ int ph_breakpoint_add(struct ph_session *session, const struct ph_breakpoint_opt
 		.name = options->name ? strdup(options->name) : NULL,
 		.address = options->where ? PH_ADDR_NONE : options->address, .at = PH_ADDR_NONE,
 		.mode = options->mode, .once = options->once, .enabled = !options->disabled,
-		.may_wait = options->pending, .thread = options->thread, .fn = options->fn,
+		.may_wait = options->pending, .hardware = options->hardware, .thread = options->thread, .fn = options->fn,
 	};
+	if (options->where)
+		snprintf(breakpoint->label, sizeof(breakpoint->label), "breakpoint %u at '%.64s'", breakpoint->id, options->where);
+	else
+		snprintf(breakpoint->label, sizeof(breakpoint->label), "breakpoint %u at 0x%llx", breakpoint->id,
+			 (unsigned long long)options->address);
 	ph_session_hold(session);
 	ph_list_init(&breakpoint->in_session);
 	r = options->when ? ph_predicate_compile(options->when, &breakpoint->when, err) : 0;

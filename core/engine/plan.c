@@ -16,10 +16,11 @@ bool ph_plan_allows(enum ph_event_kind event, enum ph_action_kind kind)
 	case PH_SUPPRESS:
 		return event == PH_EVENT_SIGNAL;
 	case PH_STEP:
+		return event == PH_EVENT_BREAKPOINT || event == PH_EVENT_WATCH_EXECUTE;
 	case PH_SKIP:
 	case PH_RETURN:
 	case PH_GOTO:
-		return event == PH_EVENT_BREAKPOINT;
+		return event == PH_EVENT_BREAKPOINT || event == PH_EVENT_WATCH_EXECUTE || event == PH_EVENT_INSTRUCTION;
 	}
 	return false;
 }

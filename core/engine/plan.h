@@ -15,6 +15,7 @@ struct ph_plan {
 	bool has_value;			/* move == PH_RETURN: value is the result */
 	uint64_t value;
 	int signal;			/* 0: none */
+	struct ph_watch *watch;		/* whose hit it is; NULL: none's */
 };
 
 /* False when the action makes no sense at this event: a move or a step where no instruction is pending. */

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "engine/session.h"
 #include "engine/space.h"
+#include "x86/debugreg.h"
 
 struct ph_modules;
 
@@ -23,6 +24,24 @@ struct ph_guard {
 	bool on;			/* it is caught or ignored, in this way: */
 	struct ph_trap_action action;
 	unsigned int period, countdown;	/* hits from look to look, and to the next one */
+};
+
+/* Who has a debug register: one of the two, borrowed, and how errors name it. */
+struct ph_hardware_user {
+	struct ph_watch *watch;
+	struct ph_breakpoint *breakpoint;
+	const char *label;
+};
+
+/* The debug registers as each thread of the process is to have them: hardware.h. */
+struct ph_hardware {
+	uint32_t version;	/* of the whole; 0: none was ever taken */
+	struct ph_hardware_reg {
+		struct ph_debug_piece piece;
+		uint32_t serial;		/* of this use of it; 0: free */
+		struct ph_hardware_user user;
+		uint8_t seen[8];		/* what a watch's piece held when it was last looked at */
+	} regs[PH_DEBUG_REGS];
 };
 
 struct ph_process {
@@ -45,6 +64,8 @@ struct ph_process {
 	bool silent;
 
 	struct ph_guard guard;
+	struct ph_hardware hardware;
+	unsigned int first_watch;	/* watches with a smaller number were for a program that exec replaced */
 };
 
 /* Joins the session and takes the space's reference over. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #include "engine/alone.h"
 #include "engine/arrival.h"
@@ -9,8 +10,10 @@
 #include "engine/copy.h"
 #include "engine/guard.h"
 #include "engine/handler.h"
+#include "engine/hardware.h"
 #include "engine/hold.h"
 #include "engine/inside.h"
+#include "engine/pass.h"
 #include "engine/loader.h"
 #include "engine/mapping.h"
 #include "engine/signal.h"
@@ -88,24 +91,51 @@ static int (*const resumes[])(pid_t tid, int sig) = {
 	[PH_CALL_BY_SYSEMU] = ph_os_sysemu,
 };
 
+/* A single step passes a system call without a stop. Where its stops are wanted, the thread goes from one to the other. */
+static bool steps_by_call(struct ph_thread *thread, enum ph_call_way way)
+{
+	static const uint8_t syscall_insn[] = { 0x0f, 0x05 };
+	uint8_t bytes[sizeof(syscall_insn)];
+
+	if (way == PH_CALL_UNSEEN || thread->call.in)
+		return thread->call.in && way != PH_CALL_UNSEEN;
+	return ph_thread_regs_fetch(thread, NULL) >= 0 &&
+	       ph_space_read(thread->process->space, thread->tid, thread->view.regs.rip, bytes, sizeof(bytes), NULL) >= 0 &&
+	       memcmp(bytes, syscall_insn, sizeof(bytes)) == 0;
+}
+
+/* Sooner or later a trap of ours comes. */
+static bool may_trap(const struct ph_thread *thread)
+{
+	return thread->process->space->n_sorted || thread->process->hardware.version || ph_handler_steps(thread);
+}
+
 static void go(struct ph_thread *thread)
 {
 	struct ph_err err = { 0 };
 	int sig, r;
 	enum ph_call_way way;
-	bool listen;
+	bool listen, step;
 
 	/* A call in the target would lose the signal: then when it goes on from that. */
 	if (thread->unguarded && !thread->stop_signal)
 		ph_guard_keep(thread);
-	if (thread->stop_signal == SIGTRAP && thread->process->space->n_sorted && !ph_guard_ignores(thread) &&
+	if (thread->stop_signal == SIGTRAP && may_trap(thread) && !ph_guard_ignores(thread) &&
 	    !deliver_trap(thread))
 		return;
 	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread))
 		return;
+	/* What our steps left in the flags is taken out by the fetch. */
+	if (thread->step_shows)
+		ph_thread_regs_fetch(thread, NULL);
 	sig = thread->stop_signal;
 	listen = thread->group_stopped && !sig;
 	r = ph_thread_regs_flush(thread, &err);
+	if (r < 0 && r != -ESRCH) {
+		ph_resume_fail(thread->process->session, r, &err);
+		return;
+	}
+	r = ph_hardware_sync(thread, &err);
 	if (r < 0 && r != -ESRCH) {
 		ph_resume_fail(thread->process->session, r, &err);
 		return;
@@ -114,7 +144,13 @@ static void go(struct ph_thread *thread)
 	if (thread->options_stale)
 		thread->options_stale = ph_os_set_options(thread->tid, ph_trace_options(thread->process->session)) < 0;
 	way = call_way(thread);
-	r = listen ? ph_os_listen(thread->tid) : resumes[way](thread->tid, sig);
+	step = !listen && ph_handler_steps(thread) && !steps_by_call(thread, way);
+	/* One that was interrupted on its way may have the trap of its last step still in its queue. */
+	thread->stepped = step || (thread->stepped && ph_alone_step_is_queued(thread));
+	thread->told = thread->told && ph_handler_steps(thread);
+	if (step)
+		way = PH_CALL_UNSEEN;
+	r = listen ? ph_os_listen(thread->tid) : step ? ph_os_step(thread->tid, sig) : resumes[way](thread->tid, sig);
 	/* -ESRCH: killed while it was stopped. Its end is on the way. */
 	if (r < 0 && r != -ESRCH) {
 		ph_err_set_in(&err, r, "resume", thread->tid);
@@ -154,7 +190,7 @@ static enum ph_step_result pass_site(struct ph_thread *thread)
 		site = NULL;
 	if (!site && !thread->pass.report)
 		return PH_STEP_DONE;
-	if (site && !thread->pass.report && !thread->pass.alone && ph_copy_pass(thread, site))
+	if (site && !thread->pass.report && !thread->pass.alone && !thread->told && ph_copy_pass(thread, site))
 		return ph_thread_has_pending(thread) ? PH_STEP_PENDING : PH_STEP_DONE;
 	if (thread->state != PH_THREAD_STOPPED)
 		return PH_STEP_PENDING;
@@ -202,6 +238,7 @@ static bool finish_pass(struct ph_thread *thread)
 		return true;
 	}
 	result = pass_site(thread);
+	thread->told = false;
 	if (result == PH_STEP_LATER)
 		return false;
 	if (result == PH_STEP_PENDING) {
@@ -272,6 +309,49 @@ static bool finish_call(struct ph_thread *thread)
 	return false;
 }
 
+/*
+ * Instructions about to run, told to whoever traces them: the one at rip, and those to which that takes the thread
+ * without running any. True when it may go on.
+ */
+static bool tell(struct ph_thread *thread)
+{
+	struct ph_session *session = thread->process->session;
+	struct ph_err err = { 0 };
+
+	/* Between the stops of a call the next instruction is not due yet. */
+	while (!thread->call.in && ph_handler_steps(thread) && ph_thread_regs_fetch(thread, NULL) >= 0) {
+		struct ph_event event = ph_resume_event(thread, PH_EVENT_INSTRUCTION);
+		struct ph_pass pass = { .kind = PH_EVENT_INSTRUCTION };
+		int r;
+
+		event.address = thread->view.regs.rip;
+		if (thread->told && thread->told_at == event.address)
+			return true;
+		thread->told = true;
+		thread->told_at = event.address;
+		ph_session_select(session, thread);
+		ph_handler_emit(session, &event, &pass.plan);
+		if (thread->state != PH_THREAD_STOPPED)
+			return false;
+		r = ph_pass_go(thread, event.address, &pass, &err);
+		if (r < 0)
+			ph_resume_fail(session, r, &err);
+		if (pass.plan.signal)
+			ph_signal_inject(thread, pass.plan.signal);
+		if (ph_resume_session_plan(session, thread, PH_EVENT_INSTRUCTION, &pass.plan, NULL))
+			return false;
+		if (pass.plan.kill)
+			return true;
+	}
+	return true;
+}
+
+/* The instruction that a pass is about to run is told like any other. */
+static bool tell_pass(struct ph_thread *thread)
+{
+	return !thread->pass.active || thread->pass.skip || tell(thread);
+}
+
 void ph_resume(struct ph_thread *thread)
 {
 	struct ph_session *session = thread->process->session;
@@ -280,7 +360,8 @@ void ph_resume(struct ph_thread *thread)
 		return;
 	ph_loader_attend(thread);
 	/* In a group stop nothing of the program runs: the pass waits for its end. */
-	if (thread->group_stopped || (finish_pass(thread) && finish_call(thread) && thread->state == PH_THREAD_STOPPED))
+	if (thread->group_stopped || (tell_pass(thread) && finish_pass(thread) && finish_call(thread) &&
+				      thread->state == PH_THREAD_STOPPED && tell(thread)))
 		go(thread);
 }
 
@@ -294,6 +375,17 @@ void ph_resume_session(struct ph_session *session)
 			ph_resume(thread);
 }
 
+void ph_resume_held(struct ph_session *session)
+{
+	struct ph_process *process;
+	struct ph_thread *thread;
+
+	session->has_held = false;
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+			if (thread->held)
+				ph_resume(thread);
+}
 
 /* What callbacks asked of the session itself, through its functions, counts as their action. */
 static void add_wishes(struct ph_session *session, struct ph_plan *plan)
@@ -326,7 +418,8 @@ bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread
 	}
 	if (plan->stop && session->outcome.kind == PH_REASON_NONE) {
 		ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_STOP, .event = kind,
-								    .thread = thread, .breakpoint = breakpoint });
+								    .thread = thread, .breakpoint = breakpoint,
+								    .watch = plan->watch });
 		ph_session_select(session, thread);
 	}
 	return ph_session_is_done(session);

@@ -16,6 +16,9 @@ void ph_resume(struct ph_thread *thread);
 /* Every thread of the session that stands still and has nothing pending. */
 void ph_resume_session(struct ph_session *session);
 
+/* Those that a hook had held (rearm.h), now that it is done. */
+void ph_resume_held(struct ph_session *session);
+
 /* What callbacks wanted, done; then the thread goes on, unless the session's run is over. */
 void ph_resume_plan(struct ph_thread *thread, enum ph_event_kind kind, struct ph_plan *plan,
 		    struct ph_breakpoint *breakpoint);

@@ -15,6 +15,7 @@
 #include "engine/placing.h"
 #include "engine/resume.h"
 #include "engine/trap.h"
+#include "engine/watch.h"
 #include "os/wait.h"
 
 #define NS_PER_MS 1000000
@@ -61,6 +62,8 @@ static int loop(struct ph_session *session, int64_t deadline, struct ph_err *err
 
 		if (ph_tracer_is_interrupted(session->tracer))
 			return ph_err_say(err, -EINTR, "run", "interrupted");
+		if (session->has_held)
+			ph_resume_held(session);
 		thread = next_pending(session);
 		if (thread) {
 			ph_dispatch(thread, ph_thread_take_pending(thread));
@@ -81,6 +84,7 @@ static int loop(struct ph_session *session, int64_t deadline, struct ph_err *err
 static void finish(struct ph_session *session, struct ph_reason reason)
 {
 	ph_breakpoints_retire(session);
+	ph_watches_retire(session);
 	ph_handler_drop_all(session);
 	ph_session_select(session, NULL);
 	ph_session_end(session, reason);

@@ -17,10 +17,11 @@ int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **r
 	session->spawned = spawned;
 	session->policy.exitkill = true;
 	session->policy.cpu = PH_CPU_AUTO;
-	session->next_id = 1;
+	session->next_id = session->next_watch = session->next_serial = 1;
 	session->calls.next_serial = 1;
 	ph_list_init(&session->processes);
 	ph_list_init(&session->breakpoints);
+	ph_list_init(&session->watches);
 	for (int i = 0; i < PH_EVENT_COUNT; i++)
 		ph_list_init(&session->handlers[i]);
 	ph_list_add_tail(&tracer->sessions, &session->in_tracer);
@@ -47,11 +48,15 @@ void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason)
 		ph_thread_ref(reason.thread);
 	if (reason.breakpoint)
 		ph_breakpoint_ref(reason.breakpoint);
+	if (reason.watch)
+		ph_watch_ref(reason.watch);
 	session->outcome = reason;
 	if (before.thread)
 		ph_thread_unref(before.thread);
 	if (before.breakpoint)
 		ph_breakpoint_unref(before.breakpoint);
+	if (before.watch)
+		ph_watch_unref(before.watch);
 }
 
 struct ph_session *ph_session_ref(struct ph_session *session)

@@ -28,6 +28,10 @@ struct ph_session {
 	struct ph_list in_tracer;
 	struct ph_list processes;	/* live ones, the target's first while it lives */
 	struct ph_list breakpoints;	/* in the order added */
+	struct ph_list watches;		/* likewise */
+	unsigned int next_watch;	/* the number of the next one */
+	uint32_t next_serial;		/* of uses of debug registers */
+	bool has_held;			/* a hook had threads held: they go on when it is done */
 	struct ph_list handlers[PH_EVENT_COUNT];
 	struct ph_session_calls calls;
 	struct ph_process *target;	/* counted; the process that the session was opened for */

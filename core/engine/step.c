@@ -6,11 +6,10 @@
 #include "engine/arrival.h"
 #include "engine/alone.h"
 #include "engine/breakpoint.h"
+#include "engine/hardware.h"
 #include "engine/signal.h"
 #include "os/ptrace.h"
 #include "x86/insn.h"
-
-#define TRAP_FLAG 0x100
 
 static int decode_at(struct ph_thread *thread, ph_addr addr, struct ph_insn *ret, struct ph_err *err)
 {
@@ -43,7 +42,7 @@ static void hide_trap_flag(struct ph_thread *thread, bool program_had_it)
 		return;
 	if (ph_space_read(thread->process->space, thread->tid, thread->view.regs.rsp + 1, &byte, 1, NULL) < 0)
 		return;
-	byte &= (uint8_t)~(TRAP_FLAG >> 8);
+	byte &= (uint8_t)~(PH_TRAP_FLAG >> 8);
 	ph_space_write(thread->process->space, thread->tid, thread->view.regs.rsp + 1, &byte, 1, NULL);
 }
 
@@ -120,7 +119,7 @@ static enum verdict judge(struct ph_thread *thread, struct pass *pass, int statu
 	/* One pass of a repeated string instruction is all its rounds; a step is one. */
 	if (pass->decoded && pass->insn.is_rep_string && ph_thread_regs_fetch(thread, NULL) >= 0 &&
 	    thread->view.regs.rip == pass->addr)
-		return AGAIN;
+		return ph_hardware_has_hits(thread) ? LATER : AGAIN;
 	/* A program that steps itself has a trap coming for it. */
 	return pass->had_trap_flag ? FOR_DISPATCH : PASSED;
 }
@@ -141,7 +140,8 @@ static int run_original(struct ph_thread *thread, struct pass *pass, enum ph_ste
 		verdict = judge(thread, pass, status);
 		sig = 0;
 	} while (verdict == AGAIN);
-	if (verdict != PASSED)
+	/* What a debug register saw meanwhile is told when the pass is over. */
+	if (verdict != PASSED || ph_hardware_has_hits(thread))
 		ph_thread_set_pending(thread, status);
 	*ret = verdict == PASSED ? PH_STEP_DONE : verdict == LATER ? PH_STEP_LATER : PH_STEP_PENDING;
 	return 0;
@@ -157,11 +157,15 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 	if (r < 0)
 		return r;
 	pass.addr = thread->view.regs.rip;
-	pass.had_trap_flag = thread->view.regs.eflags & TRAP_FLAG;
+	pass.had_trap_flag = thread->view.regs.eflags & PH_TRAP_FLAG;
 	is_known = site && site->insn.length && !site->fickle;
 	if (is_known)
 		pass.insn = site->insn;
 	pass.decoded = is_known || decode_at(thread, pass.addr, &pass.insn, NULL) >= 0;
+	if (ph_hardware_executes_at(thread->process, pass.addr) && !(thread->view.regs.eflags & PH_RESUME_FLAG)) {
+		thread->view.regs.eflags |= PH_RESUME_FLAG;
+		thread->view.dirty = PH_DIRTY_ANY;
+	}
 	if (site && (r = ph_space_site_lift(space, thread->tid, site, err)) < 0)
 		return r;
 	r = run_original(thread, &pass, ret, err);
@@ -181,4 +185,43 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 			ph_space_site_lower(space, any->tid, site, NULL);
 	}
 	return r;
+}
+
+/*
+ * Once popf or iret has been stepped, the kernel takes the trap flag of further steps for the program's own: it shows it,
+ * and leaves it behind when the thread goes on freely (arch/x86/kernel/step.c, enable_single_step).
+ */
+static void settle_trap_flag(struct ph_thread *thread, const struct ph_insn *insn)
+{
+	bool had_it = thread->view.regs.eflags & PH_TRAP_FLAG;
+
+	if (insn->is_pushf)
+		hide_trap_flag(thread, had_it);
+	/* The CPU keeps the flags of a system call in r11. */
+	if (insn->is_syscall && !had_it && thread->view.regs.rip == thread->told_at + insn->length &&
+	    (thread->view.regs.r11 & PH_TRAP_FLAG)) {
+		thread->view.regs.r11 &= ~(uint64_t)PH_TRAP_FLAG;
+		thread->view.dirty = PH_DIRTY_ANY;
+	}
+	if (!insn->is_popf && !insn->is_iret)
+		return;
+	thread->view.regs.eflags = thread->fetched.eflags;
+	thread->step_shows = !(thread->fetched.eflags & PH_TRAP_FLAG);
+}
+
+bool ph_step_has_ended(struct ph_thread *thread)
+{
+	struct ph_insn insn;
+	siginfo_t info;
+
+	if (ph_os_siginfo_read(thread->tid, &info) < 0 ||
+	    !ph_trap_ends_step(info.si_code, thread->told_at, thread->view.regs.rip))
+		return false;
+	if (thread->told && info.si_code != SIGTRAP && decode_at(thread, thread->told_at, &insn, NULL) >= 0) {
+		if (insn.is_rep_string && thread->view.regs.rip == thread->told_at)
+			return true;
+		settle_trap_flag(thread, &insn);
+	}
+	thread->told = false;
+	return true;
 }

@@ -151,6 +151,10 @@ int ph_thread_regs_fetch(struct ph_thread *thread, struct ph_err *err)
 		return ph_err_set_in(err, r, "read registers", thread->tid);
 	thread->fetched = thread->view.regs;
 	thread->view.have = 1;
+	if (thread->step_shows && (thread->view.regs.eflags & PH_TRAP_FLAG)) {
+		thread->view.regs.eflags &= ~(uint64_t)PH_TRAP_FLAG;
+		thread->view.dirty = PH_DIRTY_ANY;
+	}
 	return 0;
 }
 

@@ -23,6 +23,9 @@ enum ph_thread_state {
 	PH_THREAD_ENDED,
 };
 
+#define PH_TRAP_FLAG 0x100		/* of eflags: single steps, the program's own (the kernel hides ours) */
+#define PH_RESUME_FLAG 0x10000		/* the instruction at rip triggers no execute register this once */
+
 enum ph_dirty {
 	PH_DIRTY_ANY = 1,
 	PH_DIRTY_RIP = 2,	/* this one alone, unless PH_DIRTY_ANY is set as well */
@@ -45,6 +48,14 @@ struct ph_deferred {
 };
 
 #define PH_DEFERRED_MAX 32
+
+/* The debug registers as the kernel has them for one thread: hardware.h. */
+struct ph_armed {
+	uint32_t version;			/* of struct ph_hardware */
+	uint32_t serials[PH_DEBUG_REGS];
+	ph_addr addrs[PH_DEBUG_REGS];
+	uint64_t control;			/* DR7 */
+};
 
 struct ph_thread {
 	struct ph_view view;		/* first: the binding casts */
@@ -88,6 +99,13 @@ struct ph_thread {
 	bool unguarded;			/* a trap of ours may have cost the program its handling of SIGTRAP (guard.h) */
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
 	ph_addr left_copy;		/* where in a copy it was seen at this stop; 0: it was not */
+
+	struct ph_armed armed;
+
+	bool stepped;			/* it went on by a single step of ours: a step's trap is that (tell.h) */
+	bool step_shows;		/* the trap flag that the kernel shows is that of our steps */
+	bool told;			/* the instruction at told_at was told, and has not run since */
+	ph_addr told_at;
 
 	struct ph_deferred *deferred;	/* owned; room for PH_DEFERRED_MAX, or NULL */
 	unsigned int n_deferred;

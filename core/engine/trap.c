@@ -1,7 +1,20 @@
 #include "engine/trap.h"
 
 #include "engine/alone.h"
+#include "engine/hardware.h"
 #include "os/ptrace.h"
+
+/* A step's, or a debug register's. A step that ended on such an access says TRAP_TRACE, as the program's own steps do. */
+static bool is_debug_trap(struct ph_thread *thread, const siginfo_t *info)
+{
+	if (thread->stepped && ph_trap_ends_step(info->si_code, thread->told_at, thread->view.regs.rip) &&
+	    !(thread->view.regs.eflags & PH_TRAP_FLAG))
+		return true;
+	if (!thread->armed.version)
+		return false;
+	return info->si_code == TRAP_HWBKPT || (info->si_code == TRAP_TRACE && !(thread->view.regs.eflags & PH_TRAP_FLAG) &&
+						ph_hardware_has_hits(thread));
+}
 
 enum ph_trap_kind ph_trap_look(struct ph_thread *thread)
 {
@@ -10,8 +23,12 @@ enum ph_trap_kind ph_trap_look(struct ph_thread *thread)
 	siginfo_t info;
 	ph_addr at;
 
+	if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
+		return PH_TRAP_OWN;
+	if (is_debug_trap(thread, &info))
+		return PH_TRAP_DEBUG;
 	/* An int3 in our own memory (ph_inside_rescue) waits as it is. */
-	if (thread->left_copy || ph_os_siginfo_read(thread->tid, &info) < 0 || ph_thread_regs_fetch(thread, NULL) < 0)
+	if (thread->left_copy)
 		return PH_TRAP_OWN;
 	at = thread->view.regs.rip - 1;
 	site = ph_space_site_find(space, at);
@@ -20,8 +37,12 @@ enum ph_trap_kind ph_trap_look(struct ph_thread *thread)
 
 void ph_trap_defer(struct ph_thread *thread, int status)
 {
+	enum ph_trap_kind kind = PH_TRAP_OWN;
+
 	ph_thread_set_pending(thread, status);
-	if (ph_stop_decode(status).kind != PH_STOP_TRAP || ph_trap_look(thread) == PH_TRAP_OWN)
+	if (ph_stop_decode(status).kind == PH_STOP_TRAP)
+		kind = ph_trap_look(thread);
+	if (kind != PH_TRAP_BREAKPOINT && kind != PH_TRAP_STALE)
 		return;
 	thread->trapped = thread->view.regs.rip - 1;
 	ph_thread_set_rip(thread, thread->trapped);

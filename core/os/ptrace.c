@@ -152,3 +152,8 @@ int ph_os_debug_reg_read(pid_t tid, unsigned int n, uint64_t *ret)
 	*ret = (uint64_t)word;
 	return 0;
 }
+
+int ph_os_debug_reg_write(pid_t tid, unsigned int n, uint64_t value)
+{
+	return request(PTRACE_POKEUSER, tid, offsetof(struct user, u_debugreg) + n * sizeof(uint64_t), as_data(value));
+}

@@ -46,5 +46,6 @@ int ph_os_sigmask_write(pid_t tid, uint64_t mask);
 int ph_os_event_message(pid_t tid, unsigned long *ret);
 int ph_os_word_write(pid_t tid, uint64_t addr, uint64_t word);
 int ph_os_debug_reg_read(pid_t tid, unsigned int n, uint64_t *ret);
+int ph_os_debug_reg_write(pid_t tid, unsigned int n, uint64_t value);
 
 #endif

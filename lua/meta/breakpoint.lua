@@ -85,6 +85,7 @@
 ---@field enabled? boolean false: it waits for `enable()`
 ---@field thread? integer the id of the only thread that it is for
 ---@field pending? boolean an address that is not mapped may wait until the target maps it to be executed; while such a breakpoint is there, every system call of the target costs two stops. It is put back after the target has written over it, when that is seen at a system call
+---@field hardware? boolean in one of the CPU's four debug registers (see `watch`): no byte of the target changes
 ---@field when? string a predicate over registers and memory, `"edi == 5 and u32[rsi] > 9"`, checked before Lua is entered: a pass for which it does not hold is no hit. Lua's operators, over 64-bit integers that wrap; `u8[e]` to `i64[e]` read memory; a read that faults makes it false.
 
 --- Calls a function whenever a thread comes to a place, before the instruction there runs.
@@ -100,6 +101,8 @@
 --- target, though not for `mem`. It goes without a word, and is hit no more, when the target writes over it or unmaps it;
 --- code that the target writes behind that byte runs as it stands at the hit.
 ---
+--- With `{ hardware = true }` it takes a debug register instead, and all else is the same: for code that looks at itself.
+---
 --- Errors: no target, or one that has ended; a `Where` that is none; an address that is not mapped (an `Error`); something
 --- that is no function or action; an action that cannot answer a breakpoint; an option that does not exist or has a wrong
 --- value.
@@ -113,6 +116,7 @@
 --- end)
 --- bp("main", function() return REMOVE end)
 --- bp("calc", CONTINUE)
+--- bp("calc", CONTINUE, { hardware = true })
 --- ```
 ---@param where Where
 ---@param fn Action|fun(thread: Thread, breakpoint: Breakpoint): Action?

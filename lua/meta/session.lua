@@ -100,6 +100,7 @@ function attach(pid, options) end
 ---@field event? string stop: the hook's event
 ---@field breakpoint? Breakpoint stop: when it was one
 ---@field sc? Syscall stop: the system call that the thread stands at, when it was one
+---@field watch? Watch stop: likewise
 
 --- Options of `run`.
 ---
@@ -294,6 +295,27 @@ function Session:bp(where, fn, options) end
 --- ```
 ---@return Breakpoint[]
 function Session:bps() end
+
+--- As the global `watch`, for this session.
+---
+--- ```lua
+--- process.session:watch("calc", { access = "x" }, CONTINUE)
+--- ```
+---@param address Where
+---@param options WatchOptions?
+---@param fn Action|fun(thread: Thread, watch: Watch): Action?
+---@return Watch
+function Session:watch(address, options, fn) end
+
+--- As the global `steps`, for this session.
+---
+--- ```lua
+--- process.session:steps(CONTINUE, { from = "calc", to = sym "calc" + 7 })
+--- ```
+---@param fn Action|fun(thread: Thread): Action?
+---@param options? StepsOptions
+---@return Handle
+function Session:steps(fn, options) end
 
 --- As the global `on`, for this session.
 ---

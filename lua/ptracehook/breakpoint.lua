@@ -8,6 +8,7 @@ local M = {}
 
 local options_known = {
 	mode = true, name = true, once = true, enabled = true, thread = true, pending = true, when = true,
+	hardware = true,
 }
 
 local function check_where(where)
@@ -45,7 +46,8 @@ function M.add(session, where, fn, options)
 	local name = options.name ~= nil and check.string("bp: name", options.name) or nil
 	return core.bp(session, where, fn, name, options.mode == "skip", check.boolean("bp: once", options.once),
 		check.boolean("bp: enabled", options.enabled) == false, check.boolean("bp: pending", options.pending),
-		check_thread(options.thread), options.when ~= nil and check.string("bp: when", options.when) or nil)
+		check_thread(options.thread), options.when ~= nil and check.string("bp: when", options.when) or nil,
+		check.boolean("bp: hardware", options.hardware))
 end
 
 return M

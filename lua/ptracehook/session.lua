@@ -197,6 +197,18 @@ local function name_of(self, addr)
 	return (core.where(self, check.address("where: address", addr)))
 end
 
+local function watch(self, where, options, fn)
+	return require("ptracehook.watch").add(self, where, options, fn, function(name)
+		return address_of(self, "watch", name)
+	end)
+end
+
+local function steps(self, fn, options)
+	return require("ptracehook.watch").steps(self, fn, options, function(name)
+		return address_of(self, "steps", name)
+	end)
+end
+
 local function hexdump(self, addr, n)
 	return (self.mem.hexdump(addr, n))
 end
@@ -232,7 +244,8 @@ end
 -- Each is a method of Session and, with the current one in self's place, a global.
 local shared = {
 	bp = of("breakpoint", "add"), bps = core.bps, on = on, run = run, detach = detach, kill = methods.kill,
-	threads = threads, sym = sym, find_sym = find_sym, find_syms = find_syms, where = name_of, modules = core.modules,
+	threads = threads, watch = watch, steps = steps,
+	sym = sym, find_sym = find_sym, find_syms = find_syms, where = name_of, modules = core.modules,
 	hexdump = hexdump, stats = methods.stats,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,

@@ -117,9 +117,34 @@ static void tells_faults_from_signals_that_were_sent(void **state)
 			fail_msg("row %zu: signal %d code %d", i, rows[i].sig, rows[i].si_code);
 }
 
+static void tells_the_end_of_a_step_from_other_traps(void **state)
+{
+	static const struct {
+		int si_code;
+		uint64_t before, rip;
+		bool ends;
+	} rows[] = {
+		{ TRAP_TRACE, 0x1000, 0x1003, true },
+		{ TRAP_TRACE, 0x1000, 0x1000, true },
+		{ SIGTRAP, 0x1000, 0x2000, true },	/* a handler's first instruction */
+		{ TRAP_BRKPT, 0x1000, 0x1002, true },	/* behind a system call */
+		{ TRAP_BRKPT, 0x1000, 0x7000, true },	/* behind sigreturn */
+		{ TRAP_BRKPT, 0x1000, 0x1001, false },	/* behind icebp */
+		{ TRAP_HWBKPT, 0x1000, 0x1003, false },
+		{ SI_KERNEL, 0x1000, 0x1001, false },
+		{ SI_USER, 0x1000, 0x1003, false },
+		{ SI_TKILL, 0x1000, 0x1003, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(rows); i++)
+		assert_int_equal(ph_trap_ends_step(rows[i].si_code, rows[i].before, rows[i].rip), rows[i].ends);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_the_end_of_a_step_from_other_traps),
 		cmocka_unit_test(decodes_every_kind_of_status),
 		cmocka_unit_test(tells_whose_trap_it_was),
 		cmocka_unit_test(tells_faults_from_signals_that_were_sent),
