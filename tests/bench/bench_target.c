@@ -1,8 +1,9 @@
 /*
- * bench_target CALLS [THREADS [sys|few]]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
+ * bench_target CALLS [THREADS [sys|few|write]]: calls bench_fn(text, x) CALLS times in all, shared out among THREADS threads (1).
  * sys: passes bench_sys each time instead, a syscall instruction (getppid), which no tracer can run from a copy as it
  * is, since it sees its own address.
  * few: makes system calls instead, getppid, every thousandth getuid.
+ * write: calls bench_fn_write instead, which writes x to the eight bytes of bench_cell.
  * Output: "calls N ns T", T round the calls only.
  * CPU: BENCH_CPU pins every thread there. bench_pad is room for a relocated copy.
  */
@@ -17,7 +18,8 @@
 
 #include "clock.h"
 
-long bench_fn(const char *p, long x), bench_fn_sys(const char *p, long x);
+long bench_fn(const char *p, long x), bench_fn_sys(const char *p, long x), bench_fn_write(const char *p, long x);
+long bench_cell;
 
 __asm__("	.intel_syntax noprefix\n"
 	"	.text\n"
@@ -41,6 +43,14 @@ __asm__("	.intel_syntax noprefix\n"
 	"	add	rax, rsi\n"
 	"	ret\n"
 	"	.size	bench_fn_sys, . - bench_fn_sys\n"
+	"	.globl	bench_fn_write\n"
+	"	.type	bench_fn_write, @function\n"
+	"	.balign	16\n"
+	"bench_fn_write: mov [bench_cell], rsi\n"
+	"	movzx	eax, byte ptr [rdi]\n"
+	"	add	rax, rsi\n"
+	"	ret\n"
+	"	.size	bench_fn_write, . - bench_fn_write\n"
 	"	.balign	16\n"
 	"bench_pad: .fill 32, 1, 0xcc\n"
 	"	.att_syntax\n");
@@ -95,7 +105,7 @@ int main(int argc, char **argv)
 	if (argc > 3 && strcmp(argv[3], "few") == 0)
 		body = run_few;
 	else if (argc > 3)
-		called = bench_fn_sys;
+		called = strcmp(argv[3], "write") == 0 ? bench_fn_write : bench_fn_sys;
 	calls_each = calls / threads;
 	pthread_barrier_init(&start, NULL, threads);
 	pthread_barrier_init(&end, NULL, threads);
