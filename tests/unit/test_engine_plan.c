@@ -81,28 +81,29 @@ static void the_strongest_action_wins(void **state)
 static void moves_only_where_an_instruction_is_pending(void **state)
 {
 	/*
-	 * One letter an event, in the order of enum ph_event_kind: b(reakpoint) s(tep) g(signal) c(syscall) x(exec) f(ork)
-	 * t(hread) d(thread_exit) e(xit)
+	 * One letter an event, in the order of enum ph_event_kind: b(reakpoint) w(atch) W(atch_execute) i(nstruction) s(tep)
+	 * g(signal) c(syscall) x(exec) f(ork) t(hread) d(thread_exit) e(xit) l(oad) u(nload)
 	 */
-	static const char letters[PH_EVENT_COUNT] = { 'b', 's', 'g', 'c', 'x', 'f', 't', 'd', 'e' };
+	static const char letters[] = "bwWisgcxftdelu";
 	static const struct {
 		enum ph_action_kind kind;
 		const char *at;
 	} rows[] = {
-		{ PH_CONTINUE, "bsgcxftde" },
-		{ PH_STOP, "bsgcxftde" },
-		{ PH_DETACH, "bsgcxftde" },
-		{ PH_KILL, "bsgcxftde" },
-		{ PH_REMOVE, "bsgcxftde" },
-		{ PH_FAIL, "bsgcxftde" },
-		{ PH_SIGNAL, "bsgcxft" },
+		{ PH_CONTINUE, "bwWisgcxftdelu" },
+		{ PH_STOP, "bwWisgcxftdelu" },
+		{ PH_DETACH, "bwWisgcxftdelu" },
+		{ PH_KILL, "bwWisgcxftdelu" },
+		{ PH_REMOVE, "bwWisgcxftdelu" },
+		{ PH_FAIL, "bwWisgcxftdelu" },
+		{ PH_SIGNAL, "bwWisgcxftlu" },
 		{ PH_SUPPRESS, "g" },
-		{ PH_STEP, "b" },
-		{ PH_SKIP, "b" },
-		{ PH_RETURN, "b" },
-		{ PH_GOTO, "b" },
+		{ PH_STEP, "bW" },
+		{ PH_SKIP, "bWi" },
+		{ PH_RETURN, "bWi" },
+		{ PH_GOTO, "bWi" },
 	};
 
+	_Static_assert(sizeof(letters) == PH_EVENT_COUNT + 1, "a letter each");
 	(void)state;
 	for (size_t i = 0; i < N_OF(rows); i++) {
 		char at[PH_EVENT_COUNT + 1] = "";
