@@ -323,6 +323,7 @@ struct ph_watch_options {
 	ph_addr address;
 	size_t len;		/* 1 to 32 bytes, as far as four registers reach: 1, 2, 4 or 8 aligned bytes each */
 	enum ph_watch_access access;
+	bool soft;		/* by single steps, without a debug register: exact, and a thousand times as slow */
 	ph_event_fn fn;
 	void *user;
 	void (*user_free)(void *user);	/* called once, when nothing can call fn any more; may be NULL */

@@ -45,13 +45,13 @@ static enum ph_watch_access check_access(lua_State *L, int index)
 	ph_bind_argument_error(L, "watch: access: \"w\", \"rw\" or \"x\" expected, got \"%s\"", name);
 }
 
-/* core.watch(session | nil, address, len, access, fn): checked by ptracehook/watch.lua. */
+/* core.watch(session | nil, address, len, access, fn, soft): checked by ptracehook/watch.lua. */
 static int l_watch(lua_State *L)
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	struct ph_watch_options options = {
 		.address = ph_bind_check_addr(L, 2, "watch: address"), .len = ph_bind_check_len(L, 3, "watch: len"),
-		.access = check_access(L, 4), .fn = on_hit, .user_free = forget,
+		.access = check_access(L, 4), .soft = lua_toboolean(L, 6), .fn = on_hit, .user_free = forget,
 	};
 	enum ph_event_kind kind = options.access == PH_WATCH_EXECUTE ? PH_EVENT_WATCH_EXECUTE : PH_EVENT_WATCH;
 	struct ph_watch *watch;

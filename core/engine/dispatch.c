@@ -218,7 +218,7 @@ static void on_trap(struct ph_thread *thread)
 	if (ph_thread_regs_fetch(thread, NULL) < 0)
 		return;
 	step_ended = thread->stepped && ph_step_has_ended(thread);
-	if (thread->armed.version && ph_watch_hit(thread))
+	if ((thread->armed.version || (step_ended && thread->process->session->n_soft)) && ph_watch_hit(thread, step_ended))
 		return;
 	if (step_ended && !(thread->view.regs.eflags & PH_TRAP_FLAG)) {
 		if (thread->process->guard.on)

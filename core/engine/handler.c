@@ -233,7 +233,7 @@ bool ph_handler_steps(const struct ph_thread *thread)
 	ph_list_each(handler, &thread->process->session->handlers[PH_EVENT_INSTRUCTION], struct ph_handler, in_session)
 		if (handler->enabled && !handler->removed && (!handler->thread || handler->thread == thread->tid))
 			return !thread->process->silent;
-	return false;
+	return thread->process->session->n_soft && !thread->process->silent;
 }
 
 void ph_handler_drop_all(struct ph_session *session)

@@ -36,7 +36,7 @@ void ph_handler_emit(struct ph_session *session, const struct ph_event *event, s
 /* PH_EVENT_INSTRUCTION: which ones the handler, just added, is for. */
 void ph_handler_limit(struct ph_handler *handler, ph_addr from, ph_addr to, pid_t thread);
 
-/* Some handler wants instructions of this thread. */
+/* Some handler, or a soft watch, wants instructions of this thread. */
 bool ph_handler_steps(const struct ph_thread *thread);
 
 /* At the session's end: every one out. */

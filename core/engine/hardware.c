@@ -163,8 +163,8 @@ int ph_hardware_arm(struct ph_thread *thread, struct ph_err *err)
 	if (r == -ESRCH)
 		return ph_err_set_in(err, r, "write debug registers", thread->tid);
 	if (r < 0)
-		return ph_err_say(err, -EOPNOTSUPP, "write debug registers", "this machine has no debug registers to give (%s)",
-				  ph_errno_name(r));
+		return ph_err_say(err, -EOPNOTSUPP, "write debug registers", "this machine has no debug registers to give (%s); "
+				  "a watch with {soft = true} needs none", ph_errno_name(r));
 	thread->armed.version = table->version;
 	for (int i = 0; i < PH_DEBUG_REGS; i++)
 		thread->armed.serials[i] = table->regs[i].serial;

@@ -148,8 +148,10 @@ static void go(struct ph_thread *thread)
 	/* One that was interrupted on its way may have the trap of its last step still in its queue. */
 	thread->stepped = step || (thread->stepped && ph_alone_step_is_queued(thread));
 	thread->told = thread->told && ph_handler_steps(thread);
-	if (step)
+	if (step) {
 		way = PH_CALL_UNSEEN;
+		ph_step_note_touches(thread);
+	}
 	r = listen ? ph_os_listen(thread->tid) : step ? ph_os_step(thread->tid, sig) : resumes[way](thread->tid, sig);
 	/* -ESRCH: killed while it was stopped. Its end is on the way. */
 	if (r < 0 && r != -ESRCH) {

@@ -29,6 +29,7 @@ struct ph_session {
 	struct ph_list processes;	/* live ones, the target's first while it lives */
 	struct ph_list breakpoints;	/* in the order added */
 	struct ph_list watches;		/* likewise */
+	unsigned int n_soft;		/* watches that need every thread stepped */
 	unsigned int next_watch;	/* the number of the next one */
 	uint32_t next_serial;		/* of uses of debug registers */
 	bool has_held;			/* a hook had threads held: they go on when it is done */

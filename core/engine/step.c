@@ -140,8 +140,10 @@ static int run_original(struct ph_thread *thread, struct pass *pass, enum ph_ste
 		verdict = judge(thread, pass, status);
 		sig = 0;
 	} while (verdict == AGAIN);
-	/* What a debug register saw meanwhile is told when the pass is over. */
-	if (verdict != PASSED || ph_hardware_has_hits(thread))
+	/* What a debug register saw meanwhile, or a soft watch is for, is told when the pass is over. */
+	if (verdict == PASSED && thread->process->session->n_soft)
+		thread->stepped = true;
+	if (verdict != PASSED || ph_hardware_has_hits(thread) || thread->process->session->n_soft)
 		ph_thread_set_pending(thread, status);
 	*ret = verdict == PASSED ? PH_STEP_DONE : verdict == LATER ? PH_STEP_LATER : PH_STEP_PENDING;
 	return 0;
@@ -168,6 +170,7 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 	}
 	if (site && (r = ph_space_site_lift(space, thread->tid, site, err)) < 0)
 		return r;
+	ph_step_note_touches(thread);
 	r = run_original(thread, &pass, ret, err);
 	if (r >= 0 && *ret == PH_STEP_DONE && pass.decoded && pass.insn.is_pushf)
 		hide_trap_flag(thread, pass.had_trap_flag);
@@ -217,6 +220,9 @@ bool ph_step_has_ended(struct ph_thread *thread)
 	if (ph_os_siginfo_read(thread->tid, &info) < 0 ||
 	    !ph_trap_ends_step(info.si_code, thread->told_at, thread->view.regs.rip))
 		return false;
+	/* A handler came before it. */
+	if (info.si_code == SIGTRAP)
+		thread->n_touches = 0;
 	if (thread->told && info.si_code != SIGTRAP && decode_at(thread, thread->told_at, &insn, NULL) >= 0) {
 		if (insn.is_rep_string && thread->view.regs.rip == thread->told_at)
 			return true;
@@ -224,4 +230,20 @@ bool ph_step_has_ended(struct ph_thread *thread)
 	}
 	thread->told = false;
 	return true;
+}
+
+void ph_step_note_touches(struct ph_thread *thread)
+{
+	uint8_t bytes[PH_INSN_MAX];
+	struct ph_err err = { 0 };
+	size_t n = sizeof(bytes);
+	ph_addr at;
+
+	thread->n_touches = 0;
+	if (!thread->process->session->n_soft || ph_thread_regs_fetch(thread, NULL) < 0)
+		return;
+	at = thread->view.regs.rip;
+	if (ph_space_read(thread->process->space, thread->tid, at, bytes, n, &err) < 0)
+		n = err.done;
+	thread->n_touches = (unsigned int)ph_access_find(bytes, n, at, &thread->view.regs, thread->touches);
 }

@@ -18,6 +18,9 @@ enum ph_step_result {
 /* The thread's stop_signal is delivered first. site may be NULL when no byte of ours is left there. 0 and *ret, or -errno when the thread could not be run. */
 int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_result *ret, struct ph_err *err);
 
+/* The thread is about to go on by a step: what its instruction touches is noted for soft watches. */
+void ph_step_note_touches(struct ph_thread *thread);
+
 /*
  * The thread went on by a step (thread->stepped) and is stopped by a SIGTRAP: true when that is the step's end. What is
  * known of the instruction before is settled: it has run, unless it is a repeated one that is not over.

@@ -15,6 +15,7 @@
 
 #include "engine/call.h"
 #include "engine/process.h"
+#include "x86/access.h"
 
 enum ph_thread_state {
 	PH_THREAD_RUNNING,
@@ -103,6 +104,8 @@ struct ph_thread {
 	struct ph_armed armed;
 
 	bool stepped;			/* it went on by a single step of ours: a step's trap is that (tell.h) */
+	struct ph_access_range touches[PH_ACCESSES_MAX];	/* stepped: what the instruction reads and writes, for soft watches */
+	unsigned int n_touches;
 	bool step_shows;		/* the trap flag that the kernel shows is that of our steps */
 	bool told;			/* the instruction at told_at was told, and has not run since */
 	ph_addr told_at;

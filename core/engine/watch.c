@@ -56,6 +56,9 @@ static void leave_all(struct ph_watch *watch)
 	struct ph_hardware_user user = user_of(watch);
 	struct ph_process *process;
 
+	if (watch->soft && watch->placed)
+		watch->session->n_soft--;
+	watch->placed = false;
 	ph_list_each(process, &watch->session->processes, struct ph_process, in_session)
 		ph_hardware_give(process, &user);
 }
@@ -75,10 +78,12 @@ static int take(struct ph_watch *watch, struct ph_process *process, struct ph_er
 	if (r < 0)
 		return r == -EIO ? ph_err_say(err, r, "add watch", "0x%llx is not mapped in process %d",
 					      (unsigned long long)(err ? err->addr : watch->address), process->pid) : r;
-	n = ph_debug_split(watch->address, watch->len, access_of[watch->access], pieces);
-	r = ph_hardware_take(process, &user, pieces, n, err);
-	if (r < 0)
-		return r;
+	if (!watch->soft) {
+		n = ph_debug_split(watch->address, watch->len, access_of[watch->access], pieces);
+		r = ph_hardware_take(process, &user, pieces, n, err);
+		if (r < 0)
+			return r;
+	}
 	ph_watch_look(watch, thread);
 	memcpy(watch->before, watch->now, sizeof(watch->before));
 	return 0;
@@ -103,6 +108,8 @@ static int take_everywhere(struct ph_watch *watch, struct ph_err *err)
 	}
 	if (!main_one)
 		return ph_err_say(err, r, "add watch", "no process is left that it could be for");
+	watch->placed = true;
+	watch->session->n_soft += watch->soft;
 	r = ph_rearm(watch->session, main_one, err);
 	if (r < 0)
 		leave_all(watch);
@@ -124,7 +131,7 @@ static int check_range(const struct ph_watch_options *options, struct ph_err *er
 		return ph_err_say(err, -EINVAL, "add watch", "0x%llx is no address of a program: from 0x%llx on it is the "
 				  "kernel's", (unsigned long long)options->address, (unsigned long long)USER_END);
 	n = ph_debug_split(options->address, options->len, access_of[options->access], pieces);
-	if (n > PH_DEBUG_REGS)
+	if (n > PH_DEBUG_REGS && !options->soft)
 		return ph_err_say(err, -EINVAL, "add watch", "%zu bytes at 0x%llx take %u debug registers, the CPU has four: "
 				  "each reaches 1, 2, 4 or 8 bytes that are aligned to their number", options->len,
 				  (unsigned long long)options->address, n);
@@ -154,7 +161,7 @@ int ph_watch_add(struct ph_session *session, const struct ph_watch_options *opti
 		return ph_err_set(err, -ENOMEM, "add watch");
 	*watch = (struct ph_watch){
 		.refs = 1, .session = session, .id = session->next_watch, .address = options->address,
-		.len = options->len, .access = options->access, .enabled = true,
+		.len = options->len, .access = options->access, .enabled = true, .soft = options->soft,
 		.fn = options->fn,
 	};
 	snprintf(watch->label, sizeof(watch->label), "watch %u at 0x%llx", watch->id, (unsigned long long)watch->address);
@@ -260,6 +267,11 @@ void ph_watches_drop(struct ph_session *session)
 	}
 }
 
+bool ph_watch_steps(const struct ph_watch *watch, const struct ph_process *process)
+{
+	return watch->soft && watch->enabled && !watch->removed && is_for(watch, process);
+}
+
 void ph_watch_look(struct ph_watch *watch, struct ph_thread *thread)
 {
 	struct ph_process *process = thread->process;
@@ -269,6 +281,10 @@ void ph_watch_look(struct ph_watch *watch, struct ph_thread *thread)
 	    ph_space_read(process->space, thread->tid, watch->address, now, watch->len, NULL) < 0)
 		return;
 	memcpy(watch->now, now, watch->len);
+	if (watch->soft) {
+		memcpy(watch->before, watch->seen, watch->len);
+		memcpy(watch->seen, now, watch->len);
+	}
 	for (int i = 0; i < PH_DEBUG_REGS; i++) {
 		struct ph_hardware_reg *reg = &process->hardware.regs[i];
 

@@ -20,6 +20,9 @@ struct ph_watch {
 	enum ph_watch_access access;
 	bool enabled, removed;
 	bool gone;			/* removed by exec */
+	bool placed;			/* it is in force where it is for */
+	bool soft;			/* by single steps, without a debug register */
+	uint8_t seen[PH_DEBUG_RANGE_MAX];	/* soft: what it held when it was last looked at */
 	uint64_t hits;
 	ph_event_fn fn;
 	void *user;
@@ -36,6 +39,9 @@ void ph_watches_retire(struct ph_session *session);
 
 /* At the very end: the session's own references. */
 void ph_watches_drop(struct ph_session *session);
+
+/* Soft, and for this process. */
+bool ph_watch_steps(const struct ph_watch *watch, const struct ph_process *process);
 
 /* The memory is looked at: before is what it held the last time in this process, now what it holds. */
 void ph_watch_look(struct ph_watch *watch, struct ph_thread *thread);

@@ -10,12 +10,15 @@
 #include "engine/watch.h"
 #include "os/ptrace.h"
 
+#define USERS_MAX 32	/* at one stop; of soft watches, those that were added first */
+
 /* Who is to be called: each once, however many of its registers triggered; kept alive. */
 struct users {
-	struct ph_watch *watches[PH_DEBUG_REGS];
-	struct ph_breakpoint *breakpoints[PH_DEBUG_REGS];
+	struct ph_watch *watches[USERS_MAX];
+	struct ph_breakpoint *breakpoints[USERS_MAX];
 	unsigned int n;
-	bool execute;	/* one of them is for the instruction at rip */
+	bool execute;	/* one of them is for the instruction at rip … */
+	bool by_register;	/* … and a register triggered there, which is to be passed */
 };
 
 static bool has(const struct users *users, const struct ph_hardware_user *user)
@@ -36,7 +39,35 @@ static void freeze(const struct ph_process *process, unsigned int triggered, str
 		ret->watches[ret->n] = reg->user.watch ? ph_watch_ref(reg->user.watch) : NULL;
 		ret->breakpoints[ret->n] = reg->user.breakpoint ? ph_breakpoint_ref(reg->user.breakpoint) : NULL;
 		ret->n++;
-		ret->execute |= reg->piece.access == PH_ACCESS_EXECUTE;
+		ret->by_register |= reg->piece.access == PH_ACCESS_EXECUTE;
+		ret->execute |= ret->by_register;
+	}
+}
+
+/* The step that has just ended made an access that the soft watch is for, or led to its instruction. */
+static bool is_touched(const struct ph_watch *watch, const struct ph_thread *thread)
+{
+	if (watch->access == PH_WATCH_EXECUTE)
+		return thread->view.regs.rip == watch->address;
+	for (unsigned int i = 0; i < thread->n_touches; i++) {
+		const struct ph_access_range *range = &thread->touches[i];
+
+		if ((range->writes || (watch->access == PH_WATCH_READ_WRITE && range->reads)) &&
+		    (range->addr - watch->address < watch->len || watch->address - range->addr < range->len))
+			return true;
+	}
+	return false;
+}
+
+static void freeze_soft(const struct ph_thread *thread, struct users *ret)
+{
+	struct ph_watch *watch;
+
+	ph_list_each(watch, &thread->process->session->watches, struct ph_watch, in_session) {
+		if (ret->n == USERS_MAX || !ph_watch_steps(watch, thread->process) || !is_touched(watch, thread))
+			continue;
+		ret->watches[ret->n++] = ph_watch_ref(watch);
+		ret->execute |= watch->access == PH_WATCH_EXECUTE;
 	}
 }
 
@@ -96,20 +127,23 @@ static void set_resume_flag(struct ph_thread *thread, ph_addr addr, bool moved)
 	thread->view.dirty = PH_DIRTY_ANY;
 }
 
-static int move(struct ph_thread *thread, ph_addr addr, const struct ph_pass *pass, struct ph_err *err)
+static int move(struct ph_thread *thread, ph_addr addr, const struct users *users, const struct ph_pass *pass,
+		struct ph_err *err)
 {
 	int r = ph_pass_move(thread, addr, pass, err);
 
 	if (r < 0)
 		return r;
-	set_resume_flag(thread, addr, pass->plan.move == PH_GOTO || pass->plan.move == PH_RETURN);
+	if (users->by_register)
+		set_resume_flag(thread, addr, pass->plan.move == PH_GOTO || pass->plan.move == PH_RETURN);
 	/* A site at the same address has its own hooks to call first: going on leads to its byte. */
 	if (thread->pass.active && !thread->pass.skip && !thread->pass.report)
 		ph_thread_end_pass(thread);
 	return 0;
 }
 
-static void tell(struct ph_thread *thread, unsigned int triggered)
+/* False: nobody was to be called, and the thread stands still. */
+static bool tell(struct ph_thread *thread, unsigned int triggered, bool step_ended)
 {
 	struct ph_session *session = thread->process->session;
 	ph_addr addr = thread->view.regs.rip;
@@ -119,10 +153,14 @@ static void tell(struct ph_thread *thread, unsigned int triggered)
 	int r;
 
 	freeze(thread->process, triggered, &users);
+	if (step_ended && session->n_soft)
+		freeze_soft(thread, &users);
+	if (!users.n)
+		return false;
 	ph_session_select(session, thread);
 	call(&users, thread, &pass);
 	if (thread->state == PH_THREAD_STOPPED) {
-		r = users.execute ? move(thread, addr, &pass, &err) : 0;
+		r = users.execute ? move(thread, addr, &users, &pass, &err) : 0;
 		if (r < 0)
 			ph_resume_fail(session, r, &err);
 		/* Of several that want to stop, the last one's word is what is reported. */
@@ -131,9 +169,10 @@ static void tell(struct ph_thread *thread, unsigned int triggered)
 		ph_resume_plan(thread, pass.kind, &pass.plan, pass.plan.watch ? NULL : pass.last);
 	}
 	thaw(&users);
+	return true;
 }
 
-bool ph_watch_hit(struct ph_thread *thread)
+bool ph_watch_hit(struct ph_thread *thread, bool step_ended)
 {
 	siginfo_t info;
 	unsigned int triggered;
@@ -142,7 +181,7 @@ bool ph_watch_hit(struct ph_thread *thread)
 	if (ph_os_siginfo_read(thread->tid, &info) < 0 || info.si_code == SI_KERNEL)
 		return false;
 	triggered = ph_hardware_take_hits(thread, &any);
-	if (!any && info.si_code != TRAP_HWBKPT)
+	if (!any && info.si_code != TRAP_HWBKPT && !(step_ended && thread->process->session->n_soft))
 		return false;
 	if (thread->process->guard.on)
 		thread->unguarded = true;
@@ -154,9 +193,7 @@ bool ph_watch_hit(struct ph_thread *thread)
 		thread->pass.alone = true;
 		triggered = 0;
 	}
-	if (triggered && !thread->process->silent)
-		tell(thread, triggered);
-	else
+	if (thread->process->silent || !tell(thread, triggered, step_ended))
 		ph_resume(thread);
 	return true;
 }

@@ -9,7 +9,10 @@
 
 #include "engine/thread.h"
 
-/* The thread is stopped by a SIGTRAP, its registers fetched. False: no register of ours has to do with it. */
-bool ph_watch_hit(struct ph_thread *thread);
+/*
+ * The thread is stopped by a SIGTRAP, its registers fetched. step_ended: a step of ours ended, whose accesses soft watches
+ * are told. False: neither a register of ours nor a soft watch has to do with it.
+ */
+bool ph_watch_hit(struct ph_thread *thread, bool step_ended);
 
 #endif

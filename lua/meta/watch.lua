@@ -7,9 +7,16 @@
 --- ```lua
 --- local w = watch("calc", { access = "x" }, CONTINUE)
 --- assert(w.len == 1 and w.access == "x")
+--- local soft
+--- bp("main", function()
+---     soft = watch("calc", { access = "x", soft = true }, CONTINUE)
+--- end)
+--- run()
+--- assert(w.hits == 2 and soft.hits == 2)
 --- ```
 ---@class WatchOptions
 ---@field len? integer bytes, 1 to 32; 8 unless said, of an execute watch always 1
+---@field soft? boolean by single steps, without a register: as exact, also for as many as you like, but a thousand times as slow; for machines that have no debug registers, and ranges that need more than four
 ---@field access? "w"|"rw"|"x" writes (default), reads and writes, or the execution of the instruction that begins there. The CPU cannot watch reads alone.
 
 --- Calls a function whenever a thread writes to memory, or reads it, or comes to an instruction: by the CPU's debug
@@ -24,6 +31,9 @@
 --- that are not aligned, take as many as are needed: 32 aligned bytes take all four, and so do 8 at an odd address. The
 --- registers are each process's: followed children start with what their parent has. When exec replaces the program, its
 --- watches are gone.
+---
+--- With `{ soft = true }` no register is taken: every thread is single-stepped, and each instruction's accesses are found
+--- from what it says and the registers. Scattered and masked vector stores are not seen then.
 ---
 --- What the kernel writes for the program is not seen: read(2) into a buffer, futex words that it clears.
 ---

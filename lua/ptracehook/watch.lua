@@ -6,7 +6,7 @@ local number = require "ptracehook.number"
 
 local M = {}
 
-local options_known = { len = true, access = true }
+local options_known = { len = true, access = true, soft = true }
 
 local function check_fn(what, fn, position)
 	if getmetatable(fn) == "Action" and not core.is_action(fn) then
@@ -41,7 +41,8 @@ function M.add(session, where, options, fn, resolve)
 	if len == nil then
 		len = access == "x" and 1 or 8
 	end
-	return core.watch(session, address, check.size("watch: len", len), access, fn)
+	return core.watch(session, address, check.size("watch: len", len), access, fn,
+		check.boolean("watch: soft", options.soft))
 end
 
 local steps_known = { from = true, to = true, thread = true }

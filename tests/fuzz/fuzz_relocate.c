@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "x86/access.h"
 #include "x86/disasm.h"
 #include "x86/emulate.h"
 #include "x86/insn.h"
@@ -114,6 +115,7 @@ static void check_text(const uint8_t *bytes, size_t n, ph_addr from, int decoded
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct user_regs_struct regs = { .rip = 0 };
+	struct ph_access_range accesses[PH_ACCESSES_MAX];
 	struct ph_emulation_store store;
 	struct ph_emulation emulation;
 	struct fenced fenced;
@@ -148,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_text(bytes, n, from, decoded);
 	if (ph_emulation_plan(bytes, n, from, &emulation) == 0)
 		(void)ph_emulation_run(&emulation, &regs, &store);
+	CHECK(ph_access_find(bytes, n, from, &regs, accesses) <= PH_ACCESSES_MAX);
 	free(bytes);
 	return 0;
 }

@@ -100,6 +100,7 @@ describe("watch", function()
 		raises(function() s:watch("cel", {}, nothing) end, "did you mean 'cell'")
 		raises(function() s:watch("cell", {}) end, "function or action expected")
 		raises(function() s:watch("cell", {}, RETURN) end, "RETURN")
+		raises(function() s:watch("cell", { soft = 1 }, nothing) end, "watch: soft")
 		raises(function() s:watch("cell", { size = 8 }, nothing) end, "no option 'size'")
 		raises(function() s:watch({}, {}, nothing) end, "watch: address")
 		assert.equal("writes 12\n", run_to_end(s))
@@ -197,6 +198,62 @@ describe("watch", function()
 			return STOP
 		end)
 		assert.equal("stop", s:run().kind)
+	end)
+end)
+
+describe("a soft watch", function()
+	after_each(support.close)
+
+	-- From main_ready() on, for the dynamic linker takes a hundred thousand steps.
+	local function at_ready(...)
+		local s = support.spawn { "watched", ... }
+		s:bp("main_ready", STOP, { once = true })
+		assert.equal("stop", s:run().kind)
+		return s
+	end
+
+	it("counts what one by debug registers counts, and has the same values", function()
+		for _, mode in ipairs { { "plain" }, { "threads", "4", "10" }, { "fork" } } do
+			local s = at_ready(unpack(mode))
+			local soft, hard = {}, {}
+			local a = s:watch("cell", { soft = true, len = 16 }, function(_, w) soft[#soft + 1] = w.old .. w.new end)
+			local b = s:watch("cell", { len = 16 }, function(_, w) hard[#hard + 1] = w.old .. w.new end)
+			local c = s:watch(sym "cell" + 17, { len = 1, access = "rw", soft = true }, nothing)
+			local d = s:watch(sym "cell" + 17, { len = 1, access = "rw" }, nothing)
+			run_to_end(s)
+			assert(a.hits > 0 and a.hits == b.hits and c.hits == d.hits)
+			assert(mode[1] ~= "plain" or table.concat(soft) == table.concat(hard))
+		end
+	end)
+
+	it("needs no register, and reaches what four cannot", function()
+		local s = at_ready "plain"
+		s:watch("cell", { len = 32 }, nothing)
+		local odd = s:watch(sym "cell" + 1, { len = 31, soft = true }, nothing)
+		local b = s:bp("write_cell", nothing)
+		run_to_end(s)
+		assert.equal(12, odd.hits)
+		assert.equal(3, b.hits)
+	end)
+
+	it("of an instruction takes every move", function()
+		local s = at_ready "plain"
+		local w = s:watch("twice", { access = "x", soft = true }, function()
+			assert(regs.rip == sym "twice")
+			return regs.rdi == 4 and RETURN(8) or nil
+		end)
+		assert.equal("writes 12\n", run_to_end(s))
+		assert.equal(2, w.hits)
+	end)
+
+	it("stops a run, and is removed, after which the target runs freely", function()
+		local s = at_ready "plain"
+		local w = s:watch("cell", { soft = true }, STOP)
+		local reason = s:run()
+		assert(reason.kind == "stop" and reason.watch == w)
+		w:remove()
+		assert.equal("writes 12\n", run_to_end(s))
+		assert.equal(1, w.hits)
 	end)
 end)
 

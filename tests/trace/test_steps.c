@@ -37,19 +37,20 @@ static long counted_by(const char *path)
 static void every_instruction_of_a_program_is_told(void **state)
 {
 	const char *folder = getenv("TARGETS");
+	char relative[256], *path;
 	struct target target;
 	uint64_t steps = 0;
-	char path[128];
 
 	(void)state;
-	/* Its own name is among what it looks at. */
-	snprintf(path, sizeof(path), "%s/calc_static", folder ? folder : "build/targets");
-	if (*path != '/')
-		skip();
+	/* Its own name is among what it looks at: the same for both. */
+	snprintf(relative, sizeof(relative), "%s/calc_static", folder ? folder : "build/targets");
+	path = realpath(relative, NULL);
+	assert_non_null(path);
 	target = target_spawn(path, false);
 	steps_add(target.session, 0, UINT64_MAX, 0, count_hit, &steps);
 	target_expect_exit(&target, 0, "calc(1, 2) = 3\ncalc(4, 5) = 9\n");
 	assert_int_equal(steps, counted_by(path));
+	free(path);
 	target_close(&target);
 }
 
