@@ -33,6 +33,7 @@ struct ph_thread;
 struct ph_breakpoint;
 struct ph_watch;
 struct ph_handler;
+struct ph_patch;
 
 /* Actions: what a callback wants. Of several at one stop the strongest wins; see ph_plan_add. */
 
@@ -337,6 +338,21 @@ PH_API int ph_watch_enable(struct ph_watch *watch, bool enabled, struct ph_err *
 PH_API struct ph_watch *ph_watch_ref(struct ph_watch *watch);
 PH_API void ph_watch_unref(struct ph_watch *watch);
 PH_API uint64_t ph_watch_hits(const struct ph_watch *watch);
+
+/*
+ * Patches: bytes over code or data, in any mapping, until they are restored, in any order, or the target is let go.
+ * They lie under breakpoints, and show in memory. -EIO: unmapped, or over the border of two mappings; -EBUSY: a thread
+ * stands where no instruction would begin.
+ */
+PH_API int ph_patch_add(struct ph_process *process, ph_addr addr, const void *bytes, size_t len, bool keep,
+			struct ph_patch **ret, struct ph_err *err);
+PH_API int ph_patch_restore(struct ph_patch *patch, struct ph_err *err);
+PH_API struct ph_patch *ph_patch_ref(struct ph_patch *patch);
+PH_API void ph_patch_unref(struct ph_patch *patch);
+
+/* Memory without patches. */
+PH_API int ph_process_read_original(struct ph_process *process, ph_addr addr, void *buf, size_t len,
+				    struct ph_err *err);
 
 /* Other events. signals: which ones call (bit n - 1: signal n); 0 means all. */
 PH_API int ph_handler_add(struct ph_session *session, enum ph_event_kind kind, uint64_t signals, ph_event_fn fn,

@@ -191,6 +191,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_event(L);
 	ph_bind_open_regs(L);
 	ph_bind_open_mem(L);
+	ph_bind_open_patch(L);
 	ph_bind_open_peek(L);
 	ph_bind_open_syscall(L);
 	ph_bind_open_disasm(L);

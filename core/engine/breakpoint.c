@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/hardware.h"
+#include "engine/patch.h"
 #include "x86/insn.h"
 #include "x86/predicate.h"
 
@@ -173,6 +174,8 @@ int ph_breakpoint_arm(struct ph_breakpoint *breakpoint, struct ph_process *proce
 		r = ph_space_site_arm(process->space, thread->tid, addr, &site, err);
 		if (r >= 0)
 			r = join(breakpoint, process->space, site);
+		if (r >= 0)
+			ph_patches_settle(process->session, process->space, thread->tid, addr, 1);
 	}
 	if (r < 0)
 		return r == -EIO ? ph_err_say(err, r, "insert breakpoint", "0x%llx is not mapped in process %d; "

@@ -7,6 +7,7 @@
 #include "engine/breakpoint.h"
 #include "engine/cpu.h"
 #include "engine/hardware.h"
+#include "engine/patch.h"
 #include "engine/run.h"
 #include "engine/watch.h"
 #include "os/ptrace.h"
@@ -64,6 +65,19 @@ static void lift_all(const struct ph_process *process)
 					   &process->space->sorted[i]->original, 1, NULL);
 }
 
+/* From the top down, so that the lowest has the last word. */
+static void unpatch(const struct ph_session *session, const struct ph_process *process)
+{
+	struct ph_thread *thread = ph_process_any_thread(process);
+
+	for (struct ph_list *node = session->patches.prev; thread && node != &session->patches; node = node->prev) {
+		const struct ph_patch *patch = PH_LIST_OF(node, struct ph_patch, in_session);
+
+		if (patch->space == process->space && !patch->keep)
+			ph_space_write_raw(process->space, thread->tid, patch->addr, patch->under, patch->len, NULL);
+	}
+}
+
 /* A trap on a site of ours that nobody will handle any more: rip back over the byte. */
 static int undo_trap(struct ph_thread *thread, int status)
 {
@@ -118,6 +132,7 @@ static void abandon_session(struct ph_session *session)
 			continue;
 		}
 		lift_all(process);
+		unpatch(session, process);
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 			abandon_thread(thread);
 	}

@@ -10,6 +10,7 @@
 #include "engine/handler.h"
 #include "engine/hardware.h"
 #include "engine/letgo.h"
+#include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
 #include "engine/tripwire.h"
@@ -95,8 +96,10 @@ static void set_space(struct ph_process *process, struct ph_space *space)
 
 	ph_tripwires_remove(process);
 	ph_process_set_space(process, space);
-	if (was_own)
+	if (was_own) {
 		ph_breakpoints_leave(process->session, before);
+		ph_patches_leave(process->session, before);
+	}
 	ph_space_unref(before);
 }
 
@@ -212,8 +215,10 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 	ph_process_ref(process);
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 		ph_thread_retire(thread);
-	if (ph_process_has_own_space(process))
+	if (ph_process_has_own_space(process)) {
 		ph_breakpoints_leave(session, process->space);
+		ph_patches_leave(session, process->space);
+	}
 	ph_tripwires_remove(process);
 	ph_process_retire(process);
 	if (process == session->target)
@@ -226,6 +231,7 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 		ph_let_go_session(session, false);
 		ph_breakpoints_retire(session);
 		ph_watches_retire(session);
+		ph_patches_drop(session);
 		ph_handler_drop_all(session);
 		ph_session_end(session, session->target_end);
 	}

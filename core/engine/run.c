@@ -12,6 +12,7 @@
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/letgo.h"
+#include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
 #include "engine/trap.h"
@@ -85,6 +86,7 @@ static void finish(struct ph_session *session, struct ph_reason reason)
 {
 	ph_breakpoints_retire(session);
 	ph_watches_retire(session);
+	ph_patches_drop(session);
 	ph_handler_drop_all(session);
 	ph_session_select(session, NULL);
 	ph_session_end(session, reason);

@@ -22,6 +22,7 @@ int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **r
 	ph_list_init(&session->processes);
 	ph_list_init(&session->breakpoints);
 	ph_list_init(&session->watches);
+	ph_list_init(&session->patches);
 	for (int i = 0; i < PH_EVENT_COUNT; i++)
 		ph_list_init(&session->handlers[i]);
 	ph_list_add_tail(&tracer->sessions, &session->in_tracer);

@@ -33,6 +33,7 @@ struct ph_session {
 	unsigned int next_watch;	/* the number of the next one */
 	uint32_t next_serial;		/* of uses of debug registers */
 	bool has_held;			/* a hook had threads held: they go on when it is done */
+	struct ph_list patches;		/* that are in the target, in the order added */
 	struct ph_list handlers[PH_EVENT_COUNT];
 	struct ph_session_calls calls;
 	struct ph_process *target;	/* counted; the process that the session was opened for */

@@ -251,6 +251,22 @@ local shared = {
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,
 }
 
+-- What changes code, or runs it: given the thread that it means and how places are found there.
+local function place_of(self, what, where)
+	if type(where) == "string" and where ~= "" then
+		return address_of(self, what, check.string(what .. ": where", where))
+	end
+	return (check.address(what .. ": where", where))
+end
+
+for name, module in pairs { patch = "patch", nop = "patch", original_bytes = "patch" } do
+	shared[name] = function(self, where, ...)
+		return require("ptracehook." .. module)[name](self, looked_at(self), place_of(self, name, where), ...)
+	end
+end
+
+M.globals.asm = of("patch", "asm")
+
 local function current()
 	return core.current()
 		or check.fail "there is no target: name a program or -p PID on the command line, or call spawn or attach first"
