@@ -354,6 +354,40 @@ PH_API void ph_patch_unref(struct ph_patch *patch);
 PH_API int ph_process_read_original(struct ph_process *process, ph_addr addr, void *buf, size_t len,
 				    struct ph_err *err);
 
+/*
+ * Calls of the target's functions, on a stopped thread, in callbacks too: the session runs meanwhile, and the thread is
+ * then as it was. -EFAULT: the function crashed, or left by longjmp; -ESRCH: the thread ended in it; -ETIMEDOUT; -EINTR:
+ * interrupted, or a callback ended the run; -ECANCELED: a callback failed; -EBUSY: the thread stands in a system call.
+ */
+struct ph_argument {
+	enum {
+		PH_ARGUMENT_INTEGER,
+		PH_ARGUMENT_DOUBLE,
+		PH_ARGUMENT_BYTES,	/* a copy on the stack, of which the address is passed */
+	} kind;
+	uint64_t value;
+	double number;
+	const void *bytes;
+	size_t len;
+	void *back;		/* BYTES: takes what the function made of them; NULL: nobody wants that */
+	ph_addr at;		/* BYTES: where they were put */
+};
+
+struct ph_call_options {
+	int64_t timeout_ms;	/* negative: none */
+	bool no_hooks;		/* breakpoints inside do not fire */
+	bool wants_number;	/* xmm0 is looked at */
+	bool keeps_errno;	/* the function is known to leave errno alone */
+};
+
+struct ph_call_result {
+	uint64_t rax;
+	double xmm0;
+};
+
+PH_API int ph_thread_call(struct ph_thread *thread, ph_addr function, struct ph_argument *args, size_t n,
+			  const struct ph_call_options *options, struct ph_call_result *ret, struct ph_err *err);
+
 /* Other events. signals: which ones call (bit n - 1: signal n); 0 means all. */
 PH_API int ph_handler_add(struct ph_session *session, enum ph_event_kind kind, uint64_t signals, ph_event_fn fn,
 			  void *user, void (*user_free)(void *user), struct ph_handler **ret);

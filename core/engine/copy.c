@@ -24,8 +24,7 @@ static uint64_t distance(ph_addr a, ph_addr b)
 	return a > b ? a - b : b - a;
 }
 
-/* The gap between mappings, of this size at least, that lies nearest to the site. */
-static ph_addr find_gap(const struct ph_maps *maps, ph_addr near, size_t size)
+ph_addr ph_copy_find_gap(const struct ph_maps *maps, ph_addr near, size_t size)
 {
 	ph_addr best = 0, end = LOWEST;
 
@@ -60,7 +59,7 @@ static int map_chunk(struct ph_thread *thread, ph_addr near)
 	r = ph_os_maps_read(thread->tid, &maps);
 	if (r < 0)
 		return r;
-	at = find_gap(&maps, near, size);
+	at = ph_copy_find_gap(&maps, near, size);
 	ph_os_maps_fini(&maps);
 	if (!at)
 		return -ENOMEM;
@@ -224,6 +223,29 @@ bool ph_copy_pass(struct ph_thread *thread, struct ph_site *site)
 		break;
 	}
 	return false;
+}
+
+int ph_copy_return_trap(struct ph_thread *thread, ph_addr *ret, struct ph_err *err)
+{
+	struct ph_slots *slots = &thread->process->space->slots;
+	struct ph_slot *slot;
+	int r = ph_thread_regs_fetch(thread, err);
+
+	if (r < 0)
+		return r;
+	if (!slots->return_trap) {
+		slot = take_slot(thread, thread->view.regs.rip);
+		if (!slot)
+			return ph_err_say(err, -ENOTSUP, "call", "no memory can be mapped in the target for its return%s",
+					  ph_inject_allowed(thread) ? "" : ": a seccomp filter watches its calls");
+		memset(slot->copy.bytes, PH_TRAP_BYTE, sizeof(slot->copy.bytes));
+		r = ph_space_write_raw(thread->process->space, thread->tid, slot->addr, slot->copy.bytes, PH_COPY_SIZE, err);
+		if (r < 0)
+			return r;
+		slots->return_trap = slot->addr;
+	}
+	*ret = slots->return_trap;
+	return 0;
 }
 
 void ph_copy_unmap(struct ph_thread *thread)

@@ -16,6 +16,14 @@
  */
 bool ph_copy_pass(struct ph_thread *thread, struct ph_site *site);
 
+struct ph_maps;
+
+/* The gap between mappings, of this size at least, that lies nearest, and within reach of displacements; or 0. */
+ph_addr ph_copy_find_gap(const struct ph_maps *maps, ph_addr near, size_t size);
+
+/* The address of an int3 in scratch memory, for a function to return to. */
+int ph_copy_return_trap(struct ph_thread *thread, ph_addr *ret, struct ph_err *err);
+
 /* Unmaps the scratch memory. Every thread of the space is stopped, and none is in a copy. */
 void ph_copy_unmap(struct ph_thread *thread);
 

@@ -9,6 +9,7 @@
 #include "engine/guard.h"
 #include "engine/handler.h"
 #include "engine/inside.h"
+#include "engine/invocation.h"
 #include "engine/life.h"
 #include "engine/mapping.h"
 #include "engine/pass.h"
@@ -88,6 +89,8 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 	int r;
 
 	thread->stop_signal = 0;
+	if (ph_invocation_take_exit(thread, addr))
+		return;
 	ph_thread_set_rip(thread, addr);
 	/* An int3 of the program's own there would have cost it the same. */
 	if (ph_guard_is_due(thread->process) && site->original != PH_TRAP_BYTE)
@@ -186,7 +189,10 @@ static void on_signal(struct ph_thread *thread, int sig)
 		thread->stop_signal = 0;
 	if (plan.signal)
 		thread->stop_signal = plan.signal;
-	ph_resume_plan(thread, PH_EVENT_SIGNAL, &plan, NULL);
+	if (ph_invocation_take_signal(thread, thread->stop_signal))
+		thread->stop_signal = 0;
+	else
+		ph_resume_plan(thread, PH_EVENT_SIGNAL, &plan, NULL);
 }
 
 /* It was put back to its site when the trap came; whoever moved it since wants no hit. */
@@ -227,6 +233,8 @@ static void on_trap(struct ph_thread *thread)
 		return;
 	}
 	at = thread->view.regs.rip - 1;
+	if (ph_invocation_take_trap(thread, at))
+		return;
 	site = ph_space_site_find(space, at);
 	/*
 	 * Behind the first byte of a longer instruction stands only who ran that byte. Behind an instruction of one

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "engine/alloc.h"
 #include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
@@ -246,17 +247,19 @@ static void await_vfork(struct ph_process *process)
 }
 
 /* By a thread that has nothing to be delivered, if there is one: it is asked to make the call for us. */
-static void unmap_copies(struct ph_process *process)
+static void unmap_ours(struct ph_process *process)
 {
 	struct ph_thread *thread, *best = NULL;
 
-	if (!process->space->slots.n_chunks)
+	if (!process->space->slots.n_chunks && !process->space->n_allocations)
 		return;
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 		if (thread->state == PH_THREAD_STOPPED && (!best || best->stop_signal))
 			best = thread;
-	if (best)
-		ph_copy_unmap(best);
+	if (!best)
+		return;
+	ph_alloc_unmap_all(best);
+	ph_copy_unmap(best);
 }
 
 static bool is_any(const struct ph_process *process)
@@ -299,7 +302,7 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_tripwires_remove(process);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
-		unmap_copies(process);
+		unmap_ours(process);
 	/* Only now: a thread that is to make a call for us must not stop on the way. */
 	if (stopped)
 		kill(session->target->pid, SIGSTOP);

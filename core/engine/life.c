@@ -9,6 +9,7 @@
 #include "engine/guard.h"
 #include "engine/handler.h"
 #include "engine/hardware.h"
+#include "engine/invocation.h"
 #include "engine/letgo.h"
 #include "engine/patch.h"
 #include "engine/placing.h"
@@ -118,6 +119,7 @@ void ph_life_exec(struct ph_thread *thread)
 	bury_others(thread);
 	thread->exit_told = false;	/* of the leader whose id its caller has now */
 	ph_thread_end_pass(thread);
+	ph_invocation_replace(thread);
 	r = ph_space_new(thread->tid, &space, &err);
 	/* Nobody looks into it. */
 	if (r < 0 && r != -ESRCH && process->silent && (space = ph_space_new_blind()))

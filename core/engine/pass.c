@@ -1,6 +1,7 @@
 #include "engine/pass.h"
 
 #include "engine/breakpoint.h"
+#include "engine/invocation.h"
 #include "engine/step.h"
 
 void ph_pass_call(struct ph_pass *pass, struct ph_thread *thread, struct ph_breakpoint *breakpoint, ph_addr addr)
@@ -11,7 +12,7 @@ void ph_pass_call(struct ph_pass *pass, struct ph_thread *thread, struct ph_brea
 	ph_addr before = breakpoint->at;
 	struct ph_action action;
 
-	if (!ph_breakpoint_takes(breakpoint, thread))
+	if (ph_invocation_is_quiet(thread) || !ph_breakpoint_takes(breakpoint, thread))
 		return;
 	breakpoint->hits++;
 	event.session->stats.hits++;

@@ -89,7 +89,7 @@ int ph_patch_add(struct ph_process *process, ph_addr addr, const void *bytes, si
 	else
 		r = ph_patch_put(session, process->space, thread->tid, addr, bytes, len, keep, ret, err);
 	if (is_code)
-		ph_resume_held(session, process->space);
+		session->has_held = session->in_run;
 	return r;
 }
 
@@ -122,7 +122,7 @@ int ph_patch_restore(struct ph_patch *patch, struct ph_err *err)
 		r = refuse(astray, "restore", err);
 	else
 		ph_patch_take(patch, thread->tid);
-	ph_resume_held(session, space);
+	session->has_held = session->in_run;
 	ph_space_unref(space);
 	free(code);
 	return r;

@@ -367,19 +367,6 @@ void ph_resume(struct ph_thread *thread)
 		go(thread);
 }
 
-void ph_resume_held(struct ph_session *session, const struct ph_space *space)
-{
-	struct ph_process *process;
-	struct ph_thread *thread;
-
-	ph_list_each(process, &session->processes, struct ph_process, in_session)
-		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
-			if (process->space == space && thread->held) {
-				thread->held = false;
-				ph_resume(thread);
-			}
-}
-
 void ph_resume_session(struct ph_session *session)
 {
 	struct ph_process *process;

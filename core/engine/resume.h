@@ -13,9 +13,6 @@
 
 void ph_resume(struct ph_thread *thread);
 
-/* Those that ph_hold_space stopped. */
-void ph_resume_held(struct ph_session *session, const struct ph_space *space);
-
 /* Every thread of the session that stands still and has nothing pending. */
 void ph_resume_session(struct ph_session *session);
 

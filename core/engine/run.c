@@ -55,9 +55,10 @@ static int take_status(struct ph_session *session, int64_t deadline)
 	return 0;
 }
 
-static int loop(struct ph_session *session, int64_t deadline, struct ph_err *err)
+int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user, int64_t deadline,
+		 struct ph_err *err)
 {
-	while (!ph_session_is_done(session)) {
+	while (!ph_session_is_done(session) && !is_over(user)) {
 		struct ph_thread *thread;
 		int r;
 
@@ -72,13 +73,19 @@ static int loop(struct ph_session *session, int64_t deadline, struct ph_err *err
 		}
 		r = take_status(session, deadline);
 		if (r == -ETIMEDOUT)
-			ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_TIMEOUT });
-		else if (r == -ECHILD)
+			return ph_err_set(err, r, "run");
+		if (r == -ECHILD)
 			return ph_err_say(err, -ESRCH, "run", "the target is gone, and somebody else reaped it");
-		else if (r < 0 && r != -EINTR)
+		if (r < 0 && r != -EINTR)
 			return ph_err_set(err, r, "wait for the target");
 	}
 	return 0;
+}
+
+static bool is_never_over(void *user)
+{
+	(void)user;
+	return false;
 }
 
 /* Everything out, its functions never called again. */
@@ -117,7 +124,11 @@ int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_rea
 			ph_filter_install(session);
 		session->in_run = session->was_run = true;
 		ph_resume_session(session);
-		r = loop(session, deadline, err);
+		r = ph_run_until(session, is_never_over, NULL, deadline, err);
+		if (r == -ETIMEDOUT) {
+			ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_TIMEOUT });
+			r = 0;
+		}
 		if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
 			let_go(session, session->wants_detach_stopped);
 		if (!session->ended) {

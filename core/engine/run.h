@@ -9,6 +9,13 @@
 
 #include "engine/session.h"
 
+/*
+ * Serves the session, whose threads go on, until is_over says so or its run is over; leaves its threads as they are. 0,
+ * -ETIMEDOUT, -EINTR, or what a wait gave.
+ */
+int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user, int64_t deadline,
+		 struct ph_err *err);
+
 /* Ends a session as its kind demands: spawned: killed; attached: let go. */
 void ph_run_close(struct ph_session *session);
 

@@ -54,6 +54,7 @@ void ph_space_unref(struct ph_space *space)
 		ph_site_free(space->sorted[i]);
 	free(space->sorted);
 	free(space->text);
+	free(space->allocations);
 	ph_map_fini(&space->sites);
 	ph_map_fini(&space->retired);
 	ph_slots_fini(&space->slots);

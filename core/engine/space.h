@@ -31,7 +31,17 @@ struct ph_space {
 	} *text;			/* owned */
 	size_t n_text;
 
+	/* Memory that scripts mapped (alloc.h). */
+	struct ph_allocation {
+		ph_addr addr;
+		size_t size;
+		bool keep;
+	} *allocations;			/* owned */
+	size_t n_allocations;
+
 	struct ph_slots slots;		/* copies of instructions, in memory that we mapped */
+	bool errno_asked;
+	int64_t errno_offset;		/* of a thread's errno, from its fs_base; 0: not known */
 	ph_addr syscall_insn;		/* some syscall instruction; 0: not looked for yet */
 };
 

@@ -58,6 +58,16 @@ struct ph_armed {
 	uint64_t control;			/* DR7 */
 };
 
+/* A pass that is not over: hooks of the site at rip ran, the instruction did not. */
+struct ph_open_pass {
+	bool active, skip, report;
+	bool alone;				/* by stepping: a signal waits for it to be over */
+	ph_addr addr;
+	struct ph_breakpoint *breakpoint;	/* counted, for the report; or NULL */
+};
+
+struct ph_invocation;
+
 struct ph_thread {
 	struct ph_view view;		/* first: the binding casts */
 	struct user_regs_struct fetched;	/* as the kernel gave them */
@@ -80,13 +90,8 @@ struct ph_thread {
 	bool exit_told;			/* PH_EVENT_THREAD_EXIT was emitted */
 	struct ph_process *born;	/* counted; the child of the fork event that is pending, or NULL */
 
-	/* A pass that is not over: hooks of the site at rip ran, the instruction did not. */
-	struct {
-		bool active, skip, report;
-		bool alone;				/* by stepping: a signal waits for it to be over */
-		ph_addr addr;
-		struct ph_breakpoint *breakpoint;	/* counted, for the report; or NULL */
-	} pass;
+	struct ph_open_pass pass;
+	struct ph_invocation *invocation;	/* the innermost call of a script's that it is in; borrowed, or NULL */
 
 	struct ph_call call;		/* the system call that it is in */
 
