@@ -46,6 +46,7 @@ struct before {
 	ph_addr errno_at;			/* 0: not known */
 	int errno_is;
 	struct ph_open_pass pass;
+	struct ph_call call;			/* the one whose exit hooks look at */
 };
 
 /* The event that the thread stands in, from what the kernel says of its stop (ptrace(2)); -1: none. */
@@ -141,6 +142,7 @@ static int make_ready(struct ph_thread *thread, struct before *before, struct ph
 	case PH_STOP_VFORK_DONE:
 		return leave_kernel(thread, before, err);
 	case PH_STOP_VFORK:
+	case PH_STOP_SECCOMP:
 	case PH_STOP_OTHER:
 		return busy(thread, "a system call", err);
 	case PH_STOP_EXITING:
@@ -174,6 +176,8 @@ static int save(struct ph_thread *thread, struct before *before, struct ph_err *
 	thread->group_stopped = false;
 	before->pass = thread->pass;
 	memset(&thread->pass, 0, sizeof(thread->pass));
+	before->call = thread->call;
+	thread->call = (struct ph_call){ 0 };
 	return 0;
 }
 
@@ -199,7 +203,8 @@ static void restore(struct ph_thread *thread, struct before *before, bool stays)
 {
 	ph_thread_end_pass(thread);
 	thread->pass = before->pass;
-	memset(&before->pass, 0, sizeof(before->pass));
+	ph_call_drop_loans(&thread->call);
+	thread->call = before->call;
 	if (ph_os_xstate_write(thread->tid, before->xstate, before->xstate_len) < 0 ||
 	    ph_os_sigmask_write(thread->tid, before->mask) < 0 || ph_os_regs_write(thread->tid, &before->regs) < 0)
 		return;
@@ -429,7 +434,7 @@ static int say_crash(const struct ph_invocation *invocation, const struct ph_thr
 	char of[40] = "";
 
 	if (has_addr)
-		snprintf(of, sizeof(of), " of 0x%llx", (unsigned long long)(uintptr_t)info->si_addr);
+		snprintf(of, sizeof(of), " (address 0x%llx)", (unsigned long long)(uintptr_t)info->si_addr);
 	return ph_err_say(err, -EFAULT, op, "the function raised SIG%s%s at 0x%llx; thread %d is where it was before",
 			  sigabbrev_np(info->si_signo), of, (unsigned long long)at, thread->tid);
 }
@@ -490,6 +495,7 @@ static int take_result(struct ph_thread *thread, const struct ph_argument *args,
 static void leave_it(struct ph_thread *thread, struct before *before)
 {
 	ph_breakpoint_unref(before->pass.breakpoint);
+	ph_call_drop_loans(&before->call);
 	if (thread->state == PH_THREAD_STOPPED) {
 		give_signal_back(thread, before);
 		ph_signal_resend(thread);

@@ -56,6 +56,8 @@ end
 
 M.nearest = nearest
 
+M.nearest = nearest
+
 local function named_list(known)
 	local names = {}
 	for name in pairs(known) do

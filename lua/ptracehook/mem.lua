@@ -185,6 +185,12 @@ function M.new(target, self)
 	mem.hexdump = function(...) return hexdump(mem, ...) end
 	-- Loaded by scripts that use it.
 	mem.as = function(ctype, addr) return (require("ptracehook.typed").as(target, ctype, addr)) end
+	for _, name in ipairs { "alloc", "free", "protect" } do
+		mem[name] = function(...)
+			require("ptracehook.call").add_memory(mem, target)
+			return mem[name](...)
+		end
+	end
 	if not self then
 		return mem
 	end

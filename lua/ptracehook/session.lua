@@ -259,13 +259,13 @@ local function place_of(self, what, where)
 	return (check.address(what .. ": where", where))
 end
 
-for name, module in pairs { patch = "patch", nop = "patch", original_bytes = "patch" } do
+for name, module in pairs { patch = "patch", nop = "patch", original_bytes = "patch", call = "call" } do
 	shared[name] = function(self, where, ...)
 		return require("ptracehook." .. module)[name](self, looked_at(self), place_of(self, name, where), ...)
 	end
 end
 
-M.globals.asm = of("patch", "asm")
+M.globals.asm, M.globals.f64 = of("patch", "asm"), of("call", "f64")
 
 local function current()
 	return core.current()
@@ -280,6 +280,23 @@ for name, fn in pairs(shared) do
 		return fn(current(), ...)
 	end
 end
+
+local function syscalls(target_of)
+	return require("ptracehook.call").syscalls(target_of)
+end
+
+classes.Session.getters.syscall = function(self)
+	local own = own_table(self)
+	own.syscall = own.syscall or syscalls(function() return looked_at(self) end)
+	return own.syscall
+end
+
+M.globals.syscall = setmetatable({}, {
+	__index = function(_, name)
+		return syscalls(function() return looked_at(current()) end)[name]
+	end,
+	__newindex = function(_, name, value) syscalls()[name] = value end,
+})
 
 -- Of the thread whose event is being handled, which the global functions mean, or of a session's.
 local asked = {
