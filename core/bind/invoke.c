@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -42,7 +43,7 @@ static void check_argument(lua_State *L, int index, struct ph_argument *ret)
 		ret->kind = PH_ARGUMENT_BYTES;
 		ret->bytes = lua_tolstring(L, index, &ret->len);
 		ret->len++;
-	} else if (lua_type(L, index) == LUA_TNUMBER && !ph_bind_is_whole(L, index)) {
+	} else if (lua_type(L, index) == LUA_TNUMBER && floor(lua_tonumber(L, index)) != lua_tonumber(L, index)) {
 		ret->kind = PH_ARGUMENT_DOUBLE;
 		ret->number = lua_tonumber(L, index);
 	} else {

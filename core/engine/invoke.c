@@ -176,8 +176,6 @@ static int save(struct ph_thread *thread, struct before *before, struct ph_err *
 	thread->group_stopped = false;
 	before->pass = thread->pass;
 	memset(&thread->pass, 0, sizeof(thread->pass));
-	before->call = thread->call;
-	thread->call = (struct ph_call){ 0 };
 	return 0;
 }
 
@@ -203,8 +201,6 @@ static void restore(struct ph_thread *thread, struct before *before, bool stays)
 {
 	ph_thread_end_pass(thread);
 	thread->pass = before->pass;
-	ph_call_drop_loans(&thread->call);
-	thread->call = before->call;
 	if (ph_os_xstate_write(thread->tid, before->xstate, before->xstate_len) < 0 ||
 	    ph_os_sigmask_write(thread->tid, before->mask) < 0 || ph_os_regs_write(thread->tid, &before->regs) < 0)
 		return;
@@ -228,6 +224,25 @@ static void restore(struct ph_thread *thread, struct before *before, bool stays)
 		ph_thread_set_pending(thread, before->pending);
 	if (ph_guard_is_due(thread->process))
 		thread->unguarded = true;
+}
+
+/*
+ * The system call whose exit hooks look at: what they changed goes to the kernel now, and the calls that the function
+ * makes are others.
+ */
+static int put_call_aside(struct ph_thread *thread, struct before *before, struct ph_err *err)
+{
+	int r = thread->call.view.changed && thread->call.view.phase == PH_CALL_LEAVE ? ph_thread_regs_flush(thread, err) : 0;
+
+	before->call = thread->call;
+	thread->call = (struct ph_call){ 0 };
+	return r;
+}
+
+static void take_call_back(struct ph_thread *thread, struct before *before)
+{
+	ph_call_drop_loans(&thread->call);
+	thread->call = before->call;
 }
 
 /* ---- Arguments */
@@ -495,7 +510,6 @@ static int take_result(struct ph_thread *thread, const struct ph_argument *args,
 static void leave_it(struct ph_thread *thread, struct before *before)
 {
 	ph_breakpoint_unref(before->pass.breakpoint);
-	ph_call_drop_loans(&before->call);
 	if (thread->state == PH_THREAD_STOPPED) {
 		give_signal_back(thread, before);
 		ph_signal_resend(thread);
@@ -598,7 +612,9 @@ int ph_thread_call(struct ph_thread *thread, ph_addr function, struct ph_argumen
 		return ph_err_say(err, -EINTR, op, "the run is about to end: call before the action that ends it, or after it");
 	/* Kept: what the function does may end it. */
 	ph_thread_ref(thread);
-	r = make_ready(thread, &before, err);
+	r = put_call_aside(thread, &before, err);
+	if (r >= 0)
+		r = make_ready(thread, &before, err);
 	if (r >= 0) {
 		errno_at = options->keeps_errno ? 0 : errno_of(thread);
 		r = find_trap(thread, &back, err);
@@ -617,6 +633,7 @@ int ph_thread_call(struct ph_thread *thread, ph_addr function, struct ph_argumen
 	} else if (before.pending) {
 		ph_thread_set_pending(thread, before.pending);
 	}
+	take_call_back(thread, &before);
 	free(before.xstate);
 	free(frame.bytes);
 	ph_thread_unref(thread);
@@ -634,7 +651,9 @@ int ph_invoke_syscall(struct ph_thread *thread, long number, struct ph_argument 
 	if (r < 0)
 		return r;
 	ph_thread_ref(thread);
-	r = make_ready(thread, &before, err);
+	r = put_call_aside(thread, &before, err);
+	if (r >= 0)
+		r = make_ready(thread, &before, err);
 	if (r >= 0)
 		r = ph_thread_regs_fetch(thread, err);
 	if (r >= 0)
@@ -649,6 +668,7 @@ int ph_invoke_syscall(struct ph_thread *thread, long number, struct ph_argument 
 		r = take_buffers_back(thread, args, n, err);
 	if (before.pending && thread->state == PH_THREAD_STOPPED)
 		ph_thread_set_pending(thread, before.pending);
+	take_call_back(thread, &before);
 	free(frame.bytes);
 	ph_thread_unref(thread);
 	return r;

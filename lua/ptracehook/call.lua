@@ -19,7 +19,11 @@ local f64_meta = { __metatable = "F64", __tostring = function(self) return ("f64
 -- A number that is passed as a double although it is whole.
 function M.f64(x)
 	if type(x) ~= "number" then
-		x = number.num(x)
+		local ok, n = pcall(number.num, x)
+		if not ok then
+			check.fail("f64: a number expected, got %s", number.show(x))
+		end
+		x = n
 	end
 	return setmetatable({ x }, f64_meta)
 end
@@ -127,8 +131,12 @@ function M.syscalls(target_of)
 			local numbers = require("ptracehook.syscall").numbers
 			local nr = type(name) == "string" and numbers[name]
 			if not nr then
-				local near = type(name) == "string" and check.nearest(name, numbers)
-				check.fail("syscall: there is no system call %s%s", number.show(name),
+				local names = {}
+				for other in pairs(numbers) do
+					names[type(other) == "string" and other or ""] = true
+				end
+				local near = type(name) == "string" and check.nearest(name, names)
+				check.fail("syscall: there is no system call %s%s", type(name) == "string" and name or number.show(name),
 					near and "; did you mean '" .. near .. "'?" or "")
 			end
 			local function fn(...)
