@@ -2,6 +2,7 @@
 
 #include "bind/bind.h"
 #include "engine/patching.h"
+#include "engine/redirect.h"
 #include "x86/asm.h"
 
 #define PATCH "Patch"
@@ -11,13 +12,18 @@ static void *ref_patch(void *patch)
 	return ph_patch_ref(patch);
 }
 
-static struct ph_process *check_process(lua_State *L, const char *what)
+static struct ph_thread *check_thread(lua_State *L, const char *what)
 {
 	struct ph_thread *thread = ph_bind_check_target(L, 1);
 
 	if (ph_bind_has_ended(thread))
 		ph_bind_argument_error(L, "%s: thread %d has ended", what, thread->tid);
-	return ph_thread_process(thread);
+	return thread;
+}
+
+static struct ph_process *check_process(lua_State *L, const char *what)
+{
+	return ph_thread_process(check_thread(L, what));
 }
 
 static int l_patch(lua_State *L)	/* core.patch(target, addr, bytes, keep) -> Patch */
@@ -39,6 +45,27 @@ static int l_patch(lua_State *L)	/* core.patch(target, addr, bytes, keep) -> Pat
 	ph_bind_push(L, PATCH, patch, ref_patch);
 	ph_patch_unref(patch);
 	return 1;
+}
+
+static int l_redirect(lua_State *L)	/* core.redirect(target, addr, to, keep) -> address, Patch */
+{
+	struct ph_thread *thread = check_thread(L, "redirect");
+	ph_addr addr = ph_bind_check_addr(L, 2, "redirect: where"), to = ph_bind_check_addr(L, 3, "redirect: to");
+	bool keep = lua_toboolean(L, 4);
+	struct ph_patch *patch;
+	ph_addr original;
+	struct ph_err err;
+	int r;
+
+	ph_bind_enter();
+	r = ph_redirect(thread, addr, to, keep, &original, &patch, &err);
+	ph_bind_leave();
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	ph_bind_push_u64(L, original);
+	ph_bind_push(L, PATCH, patch, ref_patch);
+	ph_patch_unref(patch);
+	return 2;
 }
 
 static int l_original(lua_State *L)	/* core.original(target, addr, n) -> bytes */
@@ -180,7 +207,7 @@ void ph_bind_open_patch(lua_State *L)	/* core -> core */
 	};
 	static const luaL_Reg functions[] = {
 		{ "patch", l_patch },	    { "original", l_original }, { "patched", l_patched },
-		{ "assemble", l_assemble }, { NULL, NULL },
+		{ "assemble", l_assemble }, { "redirect", l_redirect },	{ NULL, NULL },
 	};
 
 	ph_bind_class_open(L, &(struct ph_bind_class){ PATCH, methods, getters, l_gc, l_tostring });

@@ -113,14 +113,31 @@ int ph_alloc_protect(struct ph_thread *thread, ph_addr addr, size_t size, int pr
 	return check_answer(answer, "protect memory", err);
 }
 
+/* A thread that runs there would fault: better that the memory stays. */
+static bool is_in_use(const struct ph_session *session, const struct ph_space *space,
+		      const struct ph_allocation *allocation)
+{
+	struct ph_process *process;
+	struct ph_thread *thread;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
+			if (process->space == space && thread->state == PH_THREAD_STOPPED &&
+			    ph_thread_regs_fetch(thread, NULL) >= 0 &&
+			    thread->view.regs.rip - allocation->addr < allocation->size)
+				return true;
+	return false;
+}
+
 void ph_alloc_unmap_all(struct ph_thread *thread)
 {
+	struct ph_session *session = thread->process->session;
 	struct ph_space *space = thread->process->space;
 
 	for (size_t i = 0; i < space->n_allocations; i++) {
 		int64_t answer;
 
-		if (!space->allocations[i].keep &&
+		if (!space->allocations[i].keep && !is_in_use(session, space, &space->allocations[i]) &&
 		    ph_inject_syscall(thread, SYS_munmap,
 				      (uint64_t[]){ space->allocations[i].addr, space->allocations[i].size, 0, 0, 0, 0 },
 				      &answer, NULL) < 0)

@@ -15,6 +15,7 @@
 #include "engine/hold.h"
 #include "engine/keeper.h"
 #include "engine/patching.h"
+#include "engine/redirect.h"
 #include "engine/signal.h"
 #include "engine/step.h"
 #include "engine/syscall.h"
@@ -299,6 +300,7 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	ph_breakpoints_retire(session);
 	ph_watches_retire(session);
 	ph_patches_restore_all(session);
+	ph_redirect_lead_out(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_tripwires_remove(process);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)

@@ -55,6 +55,12 @@ void ph_space_unref(struct ph_space *space)
 	free(space->sorted);
 	free(space->text);
 	free(space->allocations);
+	while (space->redirections) {
+		struct ph_redirection *next = *(struct ph_redirection **)space->redirections;
+
+		free(space->redirections);
+		space->redirections = next;
+	}
 	ph_map_fini(&space->sites);
 	ph_map_fini(&space->retired);
 	ph_slots_fini(&space->slots);

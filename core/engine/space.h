@@ -11,6 +11,8 @@
 #include "engine/site.h"
 #include "engine/slot.h"
 
+struct ph_redirection;
+
 struct ph_space {
 	unsigned int refs;
 	int fd;				/* /proc/PID/mem */
@@ -38,6 +40,7 @@ struct ph_space {
 		bool keep;
 	} *allocations;			/* owned */
 	size_t n_allocations;
+	struct ph_redirection *redirections;	/* owned, a chain (redirect.h) */
 
 	struct ph_slots slots;		/* copies of instructions, in memory that we mapped */
 	bool errno_asked;

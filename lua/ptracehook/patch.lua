@@ -85,6 +85,10 @@ function M.nop(_, target, addr, n, options)
 	return (core.patch(target, addr, ("\x90"):rep(length_of(target, "nop", addr, n)), keep))
 end
 
+function M.redirect(_, target, addr, to, options)
+	return core.redirect(target, addr, to, check_keep("redirect", options))
+end
+
 function M.original_bytes(_, target, addr, n)
 	if n ~= nil then
 		n = check.size("original_bytes: n", n)

@@ -265,6 +265,11 @@ for name, module in pairs { patch = "patch", nop = "patch", original_bytes = "pa
 	end
 end
 
+function shared.redirect(self, where, to, options)
+	local place, goal = place_of(self, "redirect", where), place_of(self, "redirect: to", to)
+	return require("ptracehook.patch").redirect(self, looked_at(self), place, goal, options)
+end
+
 M.globals.asm, M.globals.f64 = of("patch", "asm"), of("call", "f64")
 
 local function current()
