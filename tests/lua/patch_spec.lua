@@ -238,6 +238,133 @@ describe("nop", function()
 	end)
 end)
 
+-- Code of ours in the target, at an address that mem.alloc chose.
+local function put(s, text, options)
+	local at = s.mem.alloc(256, "rwx", options)
+	s.mem.write(at, asm(text):bytes(at))
+	return at
+end
+
+local MULTIPLY = "mov eax, edi; imul eax, esi; ret"
+
+describe("redirect", function()
+	after_each(support.close)
+
+	it("leads a function elsewhere, far or near, and keeps the original callable, in every kind of program", function()
+		each_variant(function(name, place)
+			for _, near in ipairs { true, false } do
+				local s = support.spawn { name, "6", "7" }
+				local at = tonumber(place "calc") or sym "calc"
+				local code = put(s, MULTIPLY, near and { near = at } or nil)
+				local original, p = s:redirect(place "calc", code)
+				assert(s:call(place "calc", 6, 7) == 42)
+				assert(s:call(original, 6, 7) == 13)
+				assert.equal(CALC:sub(1, 6), p.original)
+				assert.equal(CALC, s:original_bytes(place "calc", 7))
+				assert.equal("calc(6, 7) = 42\n", run_to_end(s), name)
+			end
+		end)
+	end)
+
+	it("may be used by the replacement, which calls the original", function()
+		local s = support.spawn { "calc_pie" }
+		local code = s.mem.alloc(256, "rwx")
+		local original = s:redirect("calc", code)
+		s.mem.write(code, asm(("mov rax, %s; call rax; add rax, 1000; ret"):format(hex(original))):bytes(code))
+		assert.equal("calc(1, 2) = 1003\ncalc(4, 5) = 1009\n", run_to_end(s))
+	end)
+
+	it("goes by its Patch", function()
+		local s = support.spawn { "calc_pie" }
+		local original, p = s:redirect("calc", put(s, MULTIPLY))
+		p:restore()
+		assert(s:call(original, 1, 2) == 3)
+		assert.equal(PLAIN, run_to_end(s))
+	end)
+
+	it("moves threads that stand in what it overwrites", function()
+		local s = support.spawn { "calc_pie" }
+		s:bp("calc_add", STOP, { once = true })
+		assert.equal("stop", s:run().kind)
+		s:redirect("calc", put(s, MULTIPLY))
+		assert.equal("calc(1, 2) = 3\ncalc(4, 5) = 20\n", run_to_end(s))
+	end)
+
+	it("copies branches, calls and operands that are relative to rip", function()
+		local s = support.spawn { "calc_pie" }
+		local rows = {
+			{ "test edi, edi; jne more; more: lea rax, [rdi+rsi]; ret", 5 },
+			{ "mov eax, [value]; add eax, edi; ret; value: add dl, [rax]", 0x2 + 0x10 * 256 - 0x1000 },
+			{ "call inner; ret; nop; inner: lea rax, [rdi+rsi]; ret", 5 },
+			{ "jmp inner; int3; int3; int3; int3; inner: lea rax, [rdi+rsi]; ret", 5 },
+			{ "push rdi; push rsi; pop rax; pop rcx; add rax, rcx; ret", 5 },
+		}
+		for _, row in ipairs(rows) do
+			local at = put(s, row[1])
+			local plain = s:call(at, 2, 3)
+			local ok, original = pcall(s.redirect, s, at, put(s, MULTIPLY))
+			if ok then
+				assert(s:call(at, 2, 3) == 6)
+				assert(s:call(original, 2, 3) == plain, row[1])
+			else
+				assert(row[1]:find "^jmp", row[1] .. tostring(original))
+			end
+		end
+	end)
+
+	it("refuses what cannot be done, says why, and changes nothing", function()
+		local s = support.spawn { "calc_pie" }
+		local rows = {
+			{ "xor eax, eax; ret", "only 3 bytes", "replace()" },
+			{ "jmp over; over: ret", "only 2 bytes" },
+			{ "push rbx; call rax; add eax, 1; ret", "returns into the bytes", "replace()" },
+			{ "xor eax, eax; again: inc eax; nop; cmp eax, 5; jne again; ret", "goes into the bytes", "replace()" },
+			{ "syscall; mov eax, 1; ret", "cannot run at another place", "replace()" },
+		}
+		local to = put(s, MULTIPLY)
+		for _, row in ipairs(rows) do
+			local at = put(s, row[1])
+			local before, maps = s.mem.read(at, 32), #s.mem.maps()
+			raises(function() s:redirect(at, to) end, select(2, unpack(row)))
+			assert.equal(before, s.mem.read(at, 32))
+			assert.equal(maps, #s.mem.maps())
+		end
+		raises(function() s:redirect(0x10, to) end, "nothing is mapped at 0x10")
+		raises(function() s:redirect("calc", 0x10) end, "nothing that can be run is mapped at 0x10")
+		raises(function() s:redirect("calc", s.mem.alloc(1, "rw")) end, "nothing that can be run")
+		raises(function() s:redirect("calc", to, { kep = true }) end, "did you mean 'keep'?")
+		raises(function() s:redirect("calc") end, "redirect: to")
+		assert.equal(PLAIN, run_to_end(s))
+	end)
+
+	it("is taken back when the target is let go, with threads in it led out", function()
+		local s = support.spawn { "calc_pie" }
+		local original = s:redirect("calc", put(s, MULTIPLY))
+		s:bp(original, STOP, { once = true })
+		s:patch("main+0", s.mem.read(sym "main", 1))
+		s.mem.write(s.mem.alloc(1), "x")
+		local thread = s:threads()[1]
+		s:bp("calc", STOP)
+		s:run()
+		-- Into the middle of what is overwritten, as a thread that stood there when it was.
+		thread.regs.rip, thread.regs.rax = original + 64, thread.regs.rdi
+		local pid = s.pid
+		s:detach()
+		support.await_end(pid)
+		assert.equal(PLAIN, support.output(s))
+	end)
+
+	it("stays when it is kept", function()
+		local s = support.spawn { "calc_pie" }
+		local code = put(s, MULTIPLY, { keep = true })
+		s:redirect("calc", code, { keep = true })
+		local pid = s.pid
+		s:detach()
+		support.await_end(pid)
+		assert.equal("calc(1, 2) = 2\ncalc(4, 5) = 20\n", support.output(s))
+	end)
+end)
+
 describe("original_bytes", function()
 	after_each(support.close)
 
