@@ -274,6 +274,7 @@ function stats() end
 ---@field ended boolean the target is gone or was let go
 ---@field regs Registers of `thread`
 ---@field mem Memory of the target
+---@field syscall table<string, function> as the global `syscall`, for this session
 local Session = {}
 
 --- As the global `bp`, for this session.

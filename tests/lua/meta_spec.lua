@@ -236,6 +236,9 @@ describe("the annotations", function()
 			FindOptions = function(options) mem.find("x", nil, options) end,
 			InsnsOptions = function(options) insns("calc", 1, options) end,
 			DisasmOptions = function(options) disasm("calc", 1, options) end,
+			PatchOptions = function(options) patch("calc", "x", options) end,
+			CallOptions = function(options) call("calc", options) end,
+			AllocOptions = function(options) mem.alloc(1, "rw", options) end,
 			TraceOptions = function(options) require("trace").start(options) end,
 		} do
 			local fields, options = declared["class " .. class].fields, options_of(call)
