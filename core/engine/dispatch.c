@@ -284,6 +284,8 @@ static void dispatch(struct ph_thread *thread, struct ph_stop stop)
 		break;
 	case PH_STOP_INTERRUPT:
 	case PH_STOP_GROUP:
+		if (thread->invocation && thread->invocation->passes_stops)
+			thread->group_stopped = false;
 		if (thread->newborn)
 			ph_life_born(thread);
 		else

@@ -69,7 +69,8 @@ static int run_to(struct ph_thread *thread, enum ph_alone_how how, enum ph_stop_
 			return r;
 		stop = ph_stop_decode(status);
 		*ret_regroup |= stop.kind == PH_STOP_GROUP;
-		if (stop.kind == wanted)
+		/* An interrupt is answered as a group stop while there is one (kernel/signal.c, do_jobctl_trap). */
+		if (stop.kind == wanted || (wanted == PH_STOP_INTERRUPT && stop.kind == PH_STOP_GROUP))
 			return 0;
 		if ((stop.kind == PH_STOP_SIGNAL || stop.kind == PH_STOP_TRAP) && put_off(thread) >= 0)
 			continue;

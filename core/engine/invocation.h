@@ -25,6 +25,7 @@ struct ph_invocation {
 	ph_addr back;		/* where it returns to */
 	ph_addr rsp;		/* when it has returned */
 	bool quiet;		/* breakpoints inside do not fire */
+	bool passes_stops;	/* the program is in a group stop, and the function runs all the same */
 	siginfo_t info;		/* CRASHED */
 };
 

@@ -77,10 +77,9 @@ static int leave_kernel(struct ph_thread *thread, struct before *before, struct 
 			return r;
 		stop = ph_stop_decode(status);
 		before->regroup |= stop.kind == PH_STOP_GROUP;
-		if (stop.kind == PH_STOP_INTERRUPT)
+		/* The same, while there is a group stop (kernel/signal.c, do_jobctl_trap). */
+		if (stop.kind == PH_STOP_INTERRUPT || stop.kind == PH_STOP_GROUP)
 			return 0;
-		if (stop.kind == PH_STOP_GROUP)
-			continue;
 		if (stop.kind == PH_STOP_SIGNAL && ph_os_siginfo_read(thread->tid, &info) >= 0 &&
 		    ph_signal_put_off(thread, &info) >= 0)
 			continue;
@@ -172,7 +171,6 @@ static int save(struct ph_thread *thread, struct before *before, struct ph_err *
 	before->wanted = thread->view.regs;
 	before->signal = thread->stop_signal;
 	thread->stop_signal = 0;
-	before->regroup |= thread->group_stopped;
 	thread->group_stopped = false;
 	before->pass = thread->pass;
 	memset(&thread->pass, 0, sizeof(thread->pass));
@@ -234,6 +232,7 @@ static int put_call_aside(struct ph_thread *thread, struct before *before, struc
 {
 	int r = thread->call.view.changed && thread->call.view.phase == PH_CALL_LEAVE ? ph_thread_regs_flush(thread, err) : 0;
 
+	before->regroup = thread->group_stopped;
 	before->call = thread->call;
 	thread->call = (struct ph_call){ 0 };
 	return r;
@@ -523,7 +522,7 @@ static int run_call(struct ph_thread *thread, struct before *before, const struc
 {
 	struct ph_session *session = thread->process->session;
 	struct ph_invocation invocation = { .outer = thread->invocation, .back = back, .rsp = frame->rsp + 8,
-					    .quiet = options->no_hooks };
+					    .quiet = options->no_hooks, .passes_stops = before->regroup };
 	int64_t deadline = options->timeout_ms < 0 ? PH_WAIT_FOREVER : ph_os_now() + options->timeout_ms * NS_PER_MS;
 	bool nested = session->in_run, detach = false;
 	ph_addr at = 0;

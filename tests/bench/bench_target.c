@@ -19,6 +19,7 @@
 #include "clock.h"
 
 long bench_fn(const char *p, long x), bench_fn_sys(const char *p, long x), bench_fn_write(const char *p, long x);
+long bench_add(long a, long b);
 long bench_cell;
 
 __asm__("	.intel_syntax noprefix\n"
@@ -54,6 +55,12 @@ __asm__("	.intel_syntax noprefix\n"
 	"	.balign	16\n"
 	"bench_pad: .fill 32, 1, 0xcc\n"
 	"	.att_syntax\n");
+
+/* For a tracer to call. */
+__attribute__((noinline, used)) long bench_add(long a, long b)
+{
+	return a + b;
+}
 
 static const char text[32] = "sixteen bytes and some more";
 static long calls_each;

@@ -2,20 +2,12 @@
  * call_function ADDRESS BACK COUNT PROGRAM [ARG...]: a tracer that calls the function at ADDRESS of the program that
  * many times, with two numbers, when it has come to BACK: an int3 there is what the function returns to. Registers and
  * the XSAVE area are read and put back each time.
- * Output on stderr: "calls N", "seconds S".
+ * Output: "runs N ns T", T round the calls only.
  */
 #include <elf.h>
-#include <time.h>
 
+#include "clock.h"
 #include "tracer.h"
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
 
 static void call(pid_t pid, uint64_t at, uint64_t back, const struct user_regs_struct *before)
 {
@@ -52,7 +44,7 @@ int main(int argc, char **argv)
 	uint64_t at = argc > 4 ? strtoull(argv[1], NULL, 16) : 0, back = argc > 4 ? strtoull(argv[2], NULL, 16) : 0;
 	long count = argc > 4 ? strtol(argv[3], NULL, 10) : 0;
 	struct user_regs_struct before;
-	double start;
+	long long start;
 	pid_t pid;
 	int status;
 
@@ -63,10 +55,10 @@ int main(int argc, char **argv)
 	tracer_check(ptrace(PTRACE_CONT, pid, NULL, 0), "PTRACE_CONT");
 	tracer_check(waitpid(pid, &status, __WALL), "waitpid");
 	tracer_check(ptrace(PTRACE_GETREGS, pid, NULL, &before), "PTRACE_GETREGS");
-	start = now();
+	start = bench_now();
 	for (long i = 0; i < count; i++)
 		call(pid, at, back, &before);
-	fprintf(stderr, "calls %ld\nseconds %f\n", count, now() - start);
+	printf("runs %ld ns %lld\n", count, bench_now() - start);
 	kill(pid, SIGKILL);
 	return 0;
 }

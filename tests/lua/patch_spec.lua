@@ -142,6 +142,9 @@ describe("patch", function()
 		s:patch(at, "\xcc\xcc\xcc")
 		s:patch(at + 1, "\x90\x90\x90")
 		s:patch(other, "\x90\x90", { keep = true })
+		for _, thread in ipairs(s:threads()) do
+			assert.equal("stopped", thread.state)
+		end
 		s:bp(at, function() end)
 		s:bp(other, function() end)
 		s:detach()
