@@ -47,6 +47,8 @@ struct before {
 	int errno_is;
 	struct ph_open_pass pass;
 	struct ph_call call;			/* the one whose exit hooks look at */
+	bool told;				/* the instruction at told_at: thread.h */
+	ph_addr told_at;
 };
 
 /* The event that the thread stands in, from what the kernel says of its stop (ptrace(2)); -1: none. */
@@ -233,6 +235,8 @@ static int put_call_aside(struct ph_thread *thread, struct before *before, struc
 	int r = thread->call.view.changed && thread->call.view.phase == PH_CALL_LEAVE ? ph_thread_regs_flush(thread, err) : 0;
 
 	before->regroup = thread->group_stopped;
+	before->told = thread->told;
+	before->told_at = thread->told_at;
 	before->call = thread->call;
 	thread->call = (struct ph_call){ 0 };
 	return r;
@@ -242,6 +246,8 @@ static void take_call_back(struct ph_thread *thread, struct before *before)
 {
 	ph_call_drop_loans(&thread->call);
 	thread->call = before->call;
+	thread->told = before->told;
+	thread->told_at = before->told_at;
 }
 
 /* ---- Arguments */

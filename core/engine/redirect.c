@@ -278,7 +278,7 @@ int ph_redirect(struct ph_thread *thread, ph_addr addr, ph_addr to, bool keep, p
 	} else {
 		free(plan);
 	}
-	ph_resume_held(session, space);
+	session->has_held = session->in_run;
 	return r;
 }
 
