@@ -226,7 +226,7 @@ static void open_libraries(lua_State *L)
 
 /*
  * Opening the compiler's library executes cpuid, which virtual machines trap: before there is something to compile.
- * Without forwarding of loads: what 2.1.0-beta3 makes with it leaves a wrong stack behind now and then (HACKING.md).
+ * Without side traces: those of 2.1.0-beta3 leave a wrong stack behind now and then (HACKING.md).
  */
 static int l_open_compiler(lua_State *L)
 {
@@ -237,7 +237,7 @@ static int l_open_compiler(lua_State *L)
 	lua_pushliteral(L, "jit.opt");
 	lua_call(L, 1, 1);
 	lua_getfield(L, -1, "start");
-	lua_pushliteral(L, "-fwd");
+	lua_pushliteral(L, "maxside=0");
 	lua_call(L, 1, 0);
 	return 0;
 }

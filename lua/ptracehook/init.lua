@@ -19,7 +19,7 @@ end
 local session_names = {
 	"spawn", "attach", "policy", "bp", "bps", "on", "run", "detach", "kill", "threads", "sym", "find_sym",
 	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm", "backtrace", "bt", "line", "args", "locals",
-	"patch", "nop", "redirect", "original_bytes", "asm", "call", "f64",
+	"patch", "nop", "redirect", "original_bytes", "asm", "call", "f64", "syscall", "watch", "steps",
 }
 
 local is_loaded
