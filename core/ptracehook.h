@@ -49,6 +49,7 @@ enum ph_action_kind {
 	PH_SIGNAL,	/* go on, delivering signal value; in a signal's callback: in its place */
 	PH_SUPPRESS,	/* a signal's callback: do not deliver it */
 	PH_REMOVE,	/* take this breakpoint or handler out, go on */
+	PH_WAIT,	/* the callback has called ph_thread_until, and answers later */
 	PH_FAIL,	/* the callback failed: leave ph_session_run with -ECANCELED */
 };
 
@@ -112,6 +113,7 @@ struct ph_event {
 	struct ph_session *session;
 	struct ph_process *process;
 	struct ph_thread *thread;		/* NULL: PH_EVENT_EXIT */
+	struct ph_handler *handler;		/* other events: whose function is called */
 	struct ph_breakpoint *breakpoint;	/* PH_EVENT_BREAKPOINT, and PH_EVENT_STEP of one */
 	struct ph_watch *watch;			/* PH_EVENT_WATCH and PH_EVENT_WATCH_EXECUTE */
 	ph_addr address;			/* PH_EVENT_INSTRUCTION; PH_EVENT_BREAKPOINT: of its addresses, the one hit */
@@ -455,6 +457,45 @@ PH_API int ph_thread_syscall_set_ret(struct ph_thread *thread, int64_t result, s
 /* "openat", or NULL for a number without a name; -ENOENT for a name without a number. */
 PH_API const char *ph_syscall_name_of(enum ph_syscall_abi abi, uint64_t number);
 PH_API int64_t ph_syscall_number_of(enum ph_syscall_abi abi, const char *name);
+
+/*
+ * Waiting. A callback asks for one of these and returns PH_WAIT; the thread, and all others, run on, and when it is done
+ * fn is called in the callback's place: with the thread stopped, or gone. fn may wait again. Of several callbacks at
+ * one stop those that do not wait are called all the same, before the thread moves.
+ */
+enum ph_until_kind {
+	PH_UNTIL_STEPPED,	/* n instructions have run; a repeated string instruction is one */
+	PH_UNTIL_STEPPED_OVER,	/* one has; a call, with all that it calls */
+	PH_UNTIL_RETURNED,	/* the function that the thread is in has returned; its result is in rax */
+	PH_UNTIL_CALL_RETURNED,	/* the same at a function's first instruction, where the return address is on top */
+	PH_UNTIL_PLACE,		/* the thread has come to a place */
+	PH_UNTIL_TIME,		/* nanoseconds have passed; the thread stays stopped */
+};
+
+enum ph_until_end {
+	PH_UNTIL_DONE,
+	PH_UNTIL_UNWOUND,	/* the call was ended by longjmp or an exception */
+	PH_UNTIL_GONE,		/* the thread has ended, or has another program */
+	PH_UNTIL_ENDED,		/* the session has */
+};
+
+struct ph_until_options {
+	enum ph_until_kind kind;
+	uint64_t n;		/* PH_UNTIL_STEPPED: 1 or more; PH_UNTIL_TIME: nanoseconds */
+	const char *where;	/* PH_UNTIL_PLACE; NULL: address */
+	ph_addr address;	/* PH_UNTIL_CALL_RETURNED: the return address, when it is known; else 0 */
+};
+
+struct ph_until;
+typedef struct ph_action (*ph_until_fn)(const struct ph_event *event, enum ph_until_end end, void *user);
+
+/*
+ * event: the callback's own, or one with a session and a stopped thread, for the run that follows. fn is called once,
+ * unless this fails. ret: NULL, or what ph_until_cancel takes until then.
+ */
+PH_API int ph_thread_until(const struct ph_event *event, const struct ph_until_options *options, ph_until_fn fn,
+			   void *user, struct ph_until **ret, struct ph_err *err);
+PH_API void ph_until_cancel(struct ph_until *until);
 
 /*
  * Places: the first address of what ph_breakpoint_options.where takes. -ENOENT: no such name; -EAGAIN: an IFUNC, whose

@@ -14,10 +14,12 @@
 #include "engine/mapping.h"
 #include "engine/pass.h"
 #include "engine/resume.h"
+#include "engine/returns.h"
 #include "engine/signal.h"
 #include "engine/step.h"
 #include "engine/syscall.h"
 #include "engine/tripwire.h"
+#include "engine/until.h"
 #include "engine/watch_hit.h"
 #include "os/ptrace.h"
 
@@ -71,8 +73,11 @@ static void call_owners(struct ph_thread *thread, ph_addr addr, const struct fro
 
 			pass->kind = kind == PH_EVENT_BREAKPOINT ? pass->kind : kind;
 		} else if (!tripwire) {
-			if (!selected)
+			if (!selected) {
+				ph_returns_look(thread, &pass->plan);
+				ph_returns_enter(thread, &pass->plan);
 				ph_session_select(thread->process->session, thread);
+			}
 			selected = true;
 			ph_pass_call(pass, thread, frozen->all[i].breakpoint, addr);
 		}
@@ -175,6 +180,8 @@ static void on_signal(struct ph_thread *thread, int sig)
 		return;
 	session->stats.signals++;
 	thread->stop_signal = sig;
+	thread->is_fault = ph_until_steps(thread) && ph_os_siginfo_read(thread->tid, &info) >= 0 &&
+			   ph_signal_is_fault(sig, info.si_code);
 	if ((wanted || thread->n_deferred) && ph_os_siginfo_read(thread->tid, &info) >= 0) {
 		bool injected = thread->n_deferred && ph_signal_arrive(thread, &info);
 
@@ -193,6 +200,18 @@ static void on_signal(struct ph_thread *thread, int sig)
 		thread->stop_signal = 0;
 	else
 		ph_resume_plan(thread, PH_EVENT_SIGNAL, &plan, NULL);
+}
+
+/* The step was one that somebody waits for: counted when the thread is to go on. */
+static void note_step(struct ph_thread *thread)
+{
+	const struct ph_insn *insn = &thread->step.insn;
+
+	thread->step.on = false;
+	if (thread->step.decoded && insn->is_rep_string && thread->view.regs.rip == thread->step.addr)
+		ph_until_run_rounds(thread, thread->step.addr + insn->length);
+	else
+		thread->step.ended = true;
 }
 
 /* It was put back to its site when the trap came; whoever moved it since wants no hit. */
@@ -224,6 +243,8 @@ static void on_trap(struct ph_thread *thread)
 	if (ph_thread_regs_fetch(thread, NULL) < 0)
 		return;
 	step_ended = thread->stepped && ph_step_has_ended(thread);
+	if (step_ended && thread->step.on)
+		note_step(thread);
 	if ((thread->armed.version || (step_ended && thread->process->session->n_soft)) && ph_watch_hit(thread, step_ended))
 		return;
 	if (step_ended && !(thread->view.regs.eflags & PH_TRAP_FLAG)) {

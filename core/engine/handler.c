@@ -125,6 +125,12 @@ static void update_if_calls(const struct ph_handler *handler)
 		ph_handler_update_calls(handler->session);
 }
 
+struct ph_handler *ph_handler_ref(struct ph_handler *handler)
+{
+	handler->refs++;
+	return handler;
+}
+
 void ph_handler_unref(struct ph_handler *handler)
 {
 	if (!handler || --handler->refs)
@@ -207,7 +213,11 @@ void ph_handler_emit(struct ph_session *session, const struct ph_event *event, s
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (takes(frozen[i], event)) {
-			struct ph_action action = frozen[i]->fn(event, frozen[i]->user);
+			struct ph_event own = *event;
+			struct ph_action action;
+
+			own.handler = frozen[i];
+			action = frozen[i]->fn(&own, frozen[i]->user);
 
 			if (action.kind == PH_REMOVE && !frozen[i]->removed)
 				ph_handler_remove(frozen[i]);

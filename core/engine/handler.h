@@ -27,6 +27,7 @@ void ph_handler_union(const struct ph_session *session, struct ph_call_set *ret)
 
 /* Hooks, the filter or the policy changed: whether every call has to stop. */
 void ph_handler_update_calls(struct ph_session *session);
+struct ph_handler *ph_handler_ref(struct ph_handler *handler);
 
 bool ph_handler_wanted(const struct ph_session *session, enum ph_event_kind kind);
 

@@ -14,6 +14,7 @@
 #include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
+#include "engine/until.h"
 #include "engine/tripwire.h"
 #include "engine/untraced.h"
 #include "engine/watch.h"
@@ -109,6 +110,7 @@ void ph_life_exec(struct ph_thread *thread)
 	struct ph_process *process = thread->process;
 	struct ph_session *session = process->session;
 	struct ph_event event = ph_resume_event(thread, PH_EVENT_EXEC);
+	struct ph_plan plan = { 0 };
 	struct ph_breakpoint *breakpoint;
 	struct ph_space *space;
 	struct ph_err err = { 0 };
@@ -144,6 +146,8 @@ void ph_life_exec(struct ph_thread *thread)
 					 "traced here", process->pid), &err);
 		return;
 	}
+	ph_until_leaving(thread, false, &plan);
+	ph_resume_session_plan(session, thread, PH_EVENT_EXEC, &plan, NULL);
 	ph_guard_begin(thread);
 	if (process == session->target)
 		ph_breakpoints_forget(session);
@@ -190,6 +194,7 @@ void ph_life_exiting(struct ph_thread *thread)
 		ph_placing_guess(session);
 	ph_os_event_message(thread->tid, &status);
 	tell_exit(thread, reason_of((int)status), &plan);
+	ph_until_leaving(thread, true, &plan);
 	ph_resume_session_plan(session, thread, PH_EVENT_THREAD_EXIT, &plan, NULL);
 	if (thread->state != PH_THREAD_STOPPED)
 		return;

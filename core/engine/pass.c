@@ -92,3 +92,18 @@ int ph_pass_move(struct ph_thread *thread, ph_addr addr, const struct ph_pass *p
 		thread->pass.breakpoint = ph_breakpoint_ref(pass->last);
 	return 0;
 }
+
+int ph_pass_late(struct ph_thread *thread, const struct ph_plan *plan, struct ph_err *err)
+{
+	struct ph_pass pass = { .plan = *plan };
+	int r;
+
+	if (plan->move == PH_CONTINUE && !plan->step)
+		return 0;
+	r = ph_thread_regs_fetch(thread, err);
+	if (r < 0)
+		return r;
+	ph_thread_end_pass(thread);
+	thread->told = false;
+	return ph_pass_move(thread, thread->view.regs.rip, &pass, err);
+}

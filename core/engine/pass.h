@@ -25,4 +25,7 @@ int ph_pass_move(struct ph_thread *thread, ph_addr addr, const struct ph_pass *p
 /* The same for an instruction on which no pass of a site depends: moves and skips are made at once. */
 int ph_pass_go(struct ph_thread *thread, ph_addr addr, const struct ph_pass *pass, struct ph_err *err);
 
+/* For hooks that had waited, wherever the thread has come to: a site there is still to be hit, unless they move it. */
+int ph_pass_late(struct ph_thread *thread, const struct ph_plan *plan, struct ph_err *err);
+
 #endif

@@ -9,6 +9,7 @@ bool ph_plan_allows(enum ph_event_kind event, enum ph_action_kind kind)
 	case PH_KILL:
 	case PH_REMOVE:
 	case PH_FAIL:
+	case PH_WAIT:
 		return true;
 	case PH_SIGNAL:
 		/* Nobody is left to get it. */
@@ -30,6 +31,7 @@ void ph_plan_add(struct ph_plan *plan, struct ph_action action)
 	switch (action.kind) {
 	case PH_CONTINUE:
 	case PH_REMOVE:
+	case PH_WAIT:
 		break;
 	case PH_FAIL:
 		plan->fail = true;

@@ -67,6 +67,7 @@ void ph_process_set_space(struct ph_process *process, struct ph_space *space)
 	ph_modules_free(process->modules);
 	process->modules = NULL;
 	process->loader_seen = false;
+	process->watches_landings = process->sees_longjmp = false;
 }
 
 void ph_process_retire(struct ph_process *process)

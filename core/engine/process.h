@@ -51,6 +51,7 @@ struct ph_process {
 	struct ph_list in_session;
 	struct ph_list threads;		/* live ones, oldest first */
 	struct ph_list tripwires;		/* the engine's own (tripwire.h) */
+	bool watches_landings, sees_longjmp;	/* in this program: returns.h */
 	struct ph_space *space;		/* counted; NULL once ended */
 	struct ph_modules *modules;	/* owned; what it has loaded (modules.h), NULL until asked for */
 	bool loader_seen;		/* its dynamic linker is watched, as far as it can be (loader.h) */

@@ -13,12 +13,13 @@
 #include "engine/hardware.h"
 #include "engine/hold.h"
 #include "engine/inside.h"
-#include "engine/pass.h"
 #include "engine/loader.h"
 #include "engine/mapping.h"
+#include "engine/pass.h"
 #include "engine/signal.h"
 #include "engine/step.h"
 #include "engine/untraced.h"
+#include "engine/until.h"
 #include "os/ptrace.h"
 
 struct ph_event ph_resume_event(struct ph_thread *thread, enum ph_event_kind kind)
@@ -115,10 +116,10 @@ static void go(struct ph_thread *thread)
 	struct ph_err err = { 0 };
 	int sig, r;
 	enum ph_call_way way;
-	bool listen, step;
+	bool listen, step, steps, over_call, singly;
 
-	/* A call in the target would lose the signal: then when it goes on from that. */
-	if (thread->unguarded && !thread->stop_signal)
+	/* A call in the target would lose the signal, or the call that it enters: then when it goes on from that. */
+	if (thread->unguarded && !thread->stop_signal && !thread->call.in)
 		ph_guard_keep(thread);
 	if (thread->stop_signal == SIGTRAP && may_trap(thread) && !ph_guard_ignores(thread) &&
 	    !deliver_trap(thread))
@@ -130,6 +131,12 @@ static void go(struct ph_thread *thread)
 		ph_thread_regs_fetch(thread, NULL);
 	sig = thread->stop_signal;
 	listen = thread->group_stopped && !sig;
+	if (sig && sig != SIGTRAP && ph_until_steps(thread) && !thread->is_fault && ph_signal_is_caught(thread, sig))
+		ph_until_run_handler(thread);
+	steps = !listen && ph_until_steps(thread);
+	/* As a trap of ours does. */
+	if (steps && thread->process->guard.on)
+		thread->unguarded = true;
 	r = ph_thread_regs_flush(thread, &err);
 	if (r < 0 && r != -ESRCH) {
 		ph_resume_fail(thread->process->session, r, &err);
@@ -143,8 +150,16 @@ static void go(struct ph_thread *thread)
 	/* Only a stopped thread takes options. */
 	if (thread->options_stale)
 		thread->options_stale = ph_os_set_options(thread->tid, ph_trace_options(thread->process->session)) < 0;
+	over_call = steps && thread->call.in;
 	way = call_way(thread);
-	step = !listen && ph_handler_steps(thread) && !steps_by_call(thread, way);
+	step = !listen && !steps && ph_handler_steps(thread) && !steps_by_call(thread, way);
+	if (steps)
+		ph_step_begin(thread);
+	/* A system call is stepped by its entry and its exit: hooks see it then, and it does not see our flag. */
+	singly = steps && !over_call && !(thread->step.decoded && thread->step.insn.is_syscall);
+	if (steps && !singly)
+		way = PH_CALL_BY_SYSCALL;
+	step |= singly;
 	/* One that was interrupted on its way may have the trap of its last step still in its queue. */
 	thread->stepped = step || (thread->stepped && ph_alone_step_is_queued(thread));
 	thread->told = thread->told && ph_handler_steps(thread);
@@ -161,6 +176,8 @@ static void go(struct ph_thread *thread)
 	}
 	ph_call_resumed(&thread->call, way);
 	ph_thread_set_running(thread);
+	thread->step.on = steps;
+	thread->step.over_call = over_call;
 	thread->in_vfork = thread->vforking;
 	thread->vforking = false;
 }
@@ -179,8 +196,11 @@ static void release_held(struct ph_session *session, const struct ph_space *spac
 			}
 }
 
-/* Done: the thread may go on. Else something came up that is pending on it now, or failed. */
-static enum ph_step_result pass_site(struct ph_thread *thread)
+/*
+ * Done: the thread may go on. Else something came up that is pending on it now, or failed. *ret_ran: the instruction has
+ * been run; of a system call, its entry.
+ */
+static enum ph_step_result pass_site(struct ph_thread *thread, bool *ret_ran)
 {
 	struct ph_process *process = thread->process;
 	struct ph_site *site = ph_space_site_find(process->space, thread->pass.addr);
@@ -188,6 +208,7 @@ static enum ph_step_result pass_site(struct ph_thread *thread)
 	struct ph_err err = { 0 };
 	int r;
 
+	*ret_ran = false;
 	if (site && !site->armed)
 		site = NULL;
 	if (!site && !thread->pass.report)
@@ -208,9 +229,22 @@ static enum ph_step_result pass_site(struct ph_thread *thread)
 	}
 	if (site)
 		release_held(process->session, process->space);
+	*ret_ran = r >= 0 && result == PH_STEP_DONE;
 	if (r < 0 && r != -ESRCH)
 		ph_resume_fail(process->session, r, &err);
 	return r < 0 ? PH_STEP_PENDING : result;
+}
+
+/* The pass was a step that somebody waits for. False: they have seen to how the thread goes on. */
+static bool go_on_stepped(struct ph_thread *thread)
+{
+	struct ph_plan plan = { 0 };
+
+	if (ph_thread_regs_fetch(thread, NULL) < 0)
+		return true;
+	ph_until_stepped(thread, &plan);
+	ph_resume_late(thread, &plan);
+	return false;
 }
 
 /* What the pass of a site still asks for, done; true when the thread may go on. */
@@ -219,6 +253,7 @@ static bool finish_pass(struct ph_thread *thread)
 	struct ph_session *session = thread->process->session;
 	enum ph_step_result result;
 	struct ph_err err = { 0 };
+	bool steps = ph_until_steps(thread), ran;
 	int length;
 
 	if (!thread->pass.active)
@@ -237,9 +272,17 @@ static bool finish_pass(struct ph_thread *thread)
 			return false;
 		}
 		ph_thread_set_rip(thread, thread->view.regs.rip + (ph_addr)length);
-		return true;
+		return !steps || go_on_stepped(thread);
 	}
-	result = pass_site(thread);
+	if (steps) {
+		ph_step_begin(thread);
+		if (thread->step.decoded && thread->step.insn.is_rep_string && !thread->pass.report &&
+		    ph_until_run_rounds(thread, thread->pass.addr + thread->step.insn.length))
+			steps = false;
+	}
+	/* By a copy it would run on. */
+	thread->pass.alone |= steps;
+	result = pass_site(thread, &ran);
 	thread->told = false;
 	if (result == PH_STEP_LATER)
 		return false;
@@ -259,7 +302,7 @@ static bool finish_pass(struct ph_thread *thread)
 		return false;
 	}
 	ph_thread_end_pass(thread);
-	return true;
+	return !steps || !ran || (thread->step.decoded && thread->step.insn.is_syscall) || go_on_stepped(thread);
 }
 
 /*
@@ -354,17 +397,33 @@ static bool tell_pass(struct ph_thread *thread)
 	return !thread->pass.active || thread->pass.skip || tell(thread);
 }
 
+/* The step that somebody waits for is over: by its trap, or, over a system call, by that one's exit. */
+static bool finish_step(struct ph_thread *thread)
+{
+	bool by_exit = thread->step.on && thread->step.over_call && thread->call.stop == PH_CALL_STOP_EXIT;
+
+	if (!thread->step.ended && !by_exit)
+		return true;
+	thread->step.on = thread->step.ended = false;
+	thread->told = false;
+	return !ph_until_steps(thread) || go_on_stepped(thread);
+}
+
 void ph_resume(struct ph_thread *thread)
 {
 	struct ph_session *session = thread->process->session;
 
 	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread) || ph_session_is_done(session))
 		return;
+	if (ph_until_stays(thread))
+		return;
 	ph_loader_attend(thread);
 	/* In a group stop nothing of the program runs: the pass waits for its end. */
-	if (thread->group_stopped || (tell_pass(thread) && finish_pass(thread) && finish_call(thread) &&
-				      thread->state == PH_THREAD_STOPPED && tell(thread)))
-		go(thread);
+	if (!thread->group_stopped &&
+	    !(tell_pass(thread) && finish_pass(thread) && finish_call(thread) && finish_step(thread) &&
+	      thread->state == PH_THREAD_STOPPED && tell(thread) && !ph_until_stays(thread)))
+		return;
+	go(thread);
 }
 
 void ph_resume_session(struct ph_session *session)
@@ -434,6 +493,24 @@ void ph_resume_plan(struct ph_thread *thread, enum ph_event_kind kind, struct ph
 		ph_signal_inject(thread, plan->signal);
 	if (!ph_resume_session_plan(thread->process->session, thread, kind, plan, breakpoint))
 		ph_resume(thread);
+}
+
+void ph_resume_late(struct ph_thread *thread, struct ph_plan *plan)
+{
+	struct ph_session *session = thread->process->session;
+	struct ph_err err = { 0 };
+	int r = 0;
+
+	/* Its signal is still to be delivered: hooks of that may have waited. */
+	if (plan->suppress || (plan->signal && thread->stop_signal)) {
+		thread->stop_signal = plan->suppress ? 0 : plan->signal;
+		plan->signal = 0;
+	}
+	if (thread->state == PH_THREAD_STOPPED)
+		r = ph_pass_late(thread, plan, &err);
+	if (r < 0)
+		ph_resume_fail(session, r, &err);
+	ph_resume_plan(thread, PH_EVENT_BREAKPOINT, plan, NULL);
 }
 
 /* Emits to the handlers of one kind, with nothing but a thread to say; then goes on. */

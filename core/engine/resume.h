@@ -23,6 +23,9 @@ void ph_resume_held(struct ph_session *session);
 void ph_resume_plan(struct ph_thread *thread, enum ph_event_kind kind, struct ph_plan *plan,
 		    struct ph_breakpoint *breakpoint);
 
+/* For hooks that had waited, wherever the thread has come to: their plan's moves too. */
+void ph_resume_late(struct ph_thread *thread, struct ph_plan *plan);
+
 /* Only what concerns the session; thread may be NULL. True when its threads are to stay stopped. */
 bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread, enum ph_event_kind kind,
 			    struct ph_plan *plan, struct ph_breakpoint *breakpoint);

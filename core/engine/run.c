@@ -15,11 +15,24 @@
 #include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
+#include "engine/until.h"
 #include "engine/trap.h"
 #include "engine/watch.h"
 #include "os/wait.h"
 
 #define NS_PER_MS 1000000
+
+/* Hooks whose threads have gone, or whose session has, are told so. */
+static void reap_untils(struct ph_session *session)
+{
+	struct ph_plan plan = { 0 };
+
+	if (!session->has_orphans)
+		return;
+	ph_untils_reap(session, &plan);
+	if (!session->ended)
+		ph_resume_session_plan(session, NULL, PH_EVENT_THREAD_EXIT, &plan, NULL);
+}
 
 /* The oldest status that waits for this session, or NULL. */
 static struct ph_thread *next_pending(const struct ph_session *session)
@@ -55,12 +68,32 @@ static int take_status(struct ph_session *session, int64_t deadline)
 	return 0;
 }
 
+static void wake_sleepers(struct ph_session *session)
+{
+	struct ph_thread *thread;
+
+	while (!ph_session_is_done(session)) {
+		struct ph_plan plan = { 0 };
+
+		if (!ph_until_expire(session, &thread, &plan))
+			return;
+		ph_resume_late(thread, &plan);
+		ph_thread_unref(thread);
+	}
+}
+
 int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user, int64_t deadline,
 		 struct ph_err *err)
 {
 	while (!ph_session_is_done(session) && !is_over(user)) {
 		struct ph_thread *thread;
+		int64_t next;
 		int r;
+
+		reap_untils(session);
+		wake_sleepers(session);
+		if (ph_session_is_done(session))
+			break;
 
 		if (ph_tracer_is_interrupted(session->tracer))
 			return ph_err_say(err, -EINTR, "run", "interrupted");
@@ -71,7 +104,12 @@ int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user
 			ph_dispatch(thread, ph_thread_take_pending(thread));
 			continue;
 		}
-		r = take_status(session, deadline);
+		next = ph_until_next(session);
+		if (next == PH_WAIT_FOREVER || (deadline != PH_WAIT_FOREVER && deadline < next))
+			next = deadline;
+		r = take_status(session, next);
+		if (r == -ETIMEDOUT && next != deadline)
+			continue;
 		if (r == -ETIMEDOUT)
 			return ph_err_set(err, r, "run");
 		if (r == -ECHILD)
@@ -97,6 +135,7 @@ static void finish(struct ph_session *session, struct ph_reason reason)
 	ph_handler_drop_all(session);
 	ph_session_select(session, NULL);
 	ph_session_end(session, reason);
+	reap_untils(session);
 }
 
 static int let_go(struct ph_session *session, bool stopped)
@@ -131,6 +170,7 @@ int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_rea
 		}
 		if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
 			let_go(session, session->wants_detach_stopped);
+		reap_untils(session);
 		if (!session->ended) {
 			ph_hold_session(session);
 			ph_trap_take_queued(session);

@@ -23,6 +23,8 @@ int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **r
 	ph_list_init(&session->breakpoints);
 	ph_list_init(&session->watches);
 	ph_list_init(&session->patches);
+	ph_list_init(&session->untils);
+	ph_list_init(&session->sleepers);
 	for (int i = 0; i < PH_EVENT_COUNT; i++)
 		ph_list_init(&session->handlers[i]);
 	ph_list_add_tail(&tracer->sessions, &session->in_tracer);
@@ -77,6 +79,7 @@ void ph_session_end(struct ph_session *session, struct ph_reason reason)
 	if (session->ended)
 		return;
 	session->ended = true;
+	session->has_orphans = true;
 	ph_session_set_outcome(session, reason);
 	ph_cpu_leave(session->tracer);
 	ph_list_remove(&session->in_tracer);

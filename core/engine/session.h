@@ -46,6 +46,9 @@ struct ph_session {
 	bool wants_mappings;		/* breakpoints wait for memory: threads stop at system calls (mapping.h) */
 	bool wants_loader;		/* libraries that come and go are news: each process's linker is watched */
 	unsigned int next_id;		/* of breakpoints */
+	struct ph_list untils;		/* what waits (until.h) */
+	struct ph_list sleepers;	/* of them, those that wait for a time */
+	bool has_orphans;		/* a thread has ended that some of them may wait for */
 	struct ph_stats stats;
 	struct ph_reason outcome;	/* kind != NONE: why the run is to return */
 	struct ph_reason target_end;	/* how the target ended, while followed children still run */

@@ -223,7 +223,7 @@ bool ph_step_has_ended(struct ph_thread *thread)
 	/* A handler came before it. */
 	if (info.si_code == SIGTRAP)
 		thread->n_touches = 0;
-	if (thread->told && info.si_code != SIGTRAP && decode_at(thread, thread->told_at, &insn, NULL) >= 0) {
+	if ((thread->told || thread->step.on) && info.si_code != SIGTRAP && decode_at(thread, thread->told_at, &insn, NULL) >= 0) {
 		if (insn.is_rep_string && thread->view.regs.rip == thread->told_at)
 			return true;
 		settle_trap_flag(thread, &insn);
@@ -246,4 +246,11 @@ void ph_step_note_touches(struct ph_thread *thread)
 	if (ph_space_read(thread->process->space, thread->tid, at, bytes, n, &err) < 0)
 		n = err.done;
 	thread->n_touches = (unsigned int)ph_access_find(bytes, n, at, &thread->view.regs, thread->touches);
+}
+
+void ph_step_begin(struct ph_thread *thread)
+{
+	thread->step.decoded = ph_thread_regs_fetch(thread, NULL) >= 0 &&
+			       decode_at(thread, thread->view.regs.rip, &thread->step.insn, NULL) >= 0;
+	thread->step.addr = thread->told_at = thread->view.regs.rip;
 }

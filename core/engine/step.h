@@ -20,6 +20,8 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 
 /* The thread is about to go on by a step: what its instruction touches is noted for soft watches. */
 void ph_step_note_touches(struct ph_thread *thread);
+/* It is about to be resumed for one instruction that somebody waits for (thread->step). */
+void ph_step_begin(struct ph_thread *thread);
 
 /*
  * The thread went on by a step (thread->stepped) and is stopped by a SIGTRAP: true when that is the step's end. What is

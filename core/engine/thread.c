@@ -23,6 +23,8 @@ int ph_thread_new(struct ph_process *process, pid_t tid, struct ph_thread **ret)
 	thread->view.tid = (uint32_t)tid;
 	thread->process = ph_process_ref(process);
 	ph_list_init(&thread->in_pending);
+	ph_list_init(&thread->steppers);
+	ph_list_init(&thread->rounds);
 	ph_list_add_tail(&process->threads, &thread->in_process);
 	*ret = thread;
 	return 0;
@@ -40,6 +42,7 @@ void ph_thread_unref(struct ph_thread *thread)
 		return;
 	ph_call_drop_loans(&thread->call);
 	free(thread->deferred);
+	free(thread->returns.all);
 	free(thread->xstate);
 	ph_process_unref(thread->born);
 	ph_process_unref(thread->process);
@@ -59,6 +62,7 @@ void ph_thread_retire(struct ph_thread *thread)
 		thread->user = NULL;
 	}
 	thread->call.view.phase = PH_CALL_OVER;
+	session->has_orphans = true;
 	ph_thread_end_pass(thread);
 	ph_list_remove(&thread->in_pending);
 	ph_list_remove(&thread->in_process);
@@ -83,6 +87,7 @@ void ph_thread_set_stopped(struct ph_thread *thread)
 	thread->state = PH_THREAD_STOPPED;
 	thread->view.stopped = 1;
 	thread->stop_signal = 0;
+	thread->is_fault = false;
 	thread->group_stopped = false;
 	forget_cache(thread);
 }
@@ -93,6 +98,7 @@ void ph_thread_set_running(struct ph_thread *thread)
 	thread->view.stopped = 0;
 	thread->stop_signal = 0;
 	thread->held = false;
+	thread->step.on = thread->step.ended = false;
 	forget_cache(thread);
 }
 

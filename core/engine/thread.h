@@ -16,6 +16,7 @@
 #include "engine/call.h"
 #include "engine/process.h"
 #include "x86/access.h"
+#include "x86/insn.h"
 
 enum ph_thread_state {
 	PH_THREAD_RUNNING,
@@ -68,6 +69,11 @@ struct ph_open_pass {
 
 struct ph_invocation;
 
+struct ph_returns {
+	struct ph_return **all;	/* owned; the calls themselves are whoever's who waits */
+	size_t n, room;
+};
+
 struct ph_thread {
 	struct ph_view view;		/* first: the binding casts */
 	struct user_regs_struct fetched;	/* as the kernel gave them */
@@ -81,6 +87,7 @@ struct ph_thread {
 
 	int stop_signal;		/* signal-delivery stop: the signal, delivered on resume unless changed; else 0 */
 	siginfo_t *siginfo;		/* while hooks of a signal run: what it comes with; borrowed from dispatch */
+	bool is_fault;			/* … which the instruction at rip raised */
 	bool group_stopped;		/* in a group stop: resumed by PTRACE_LISTEN */
 	bool vforking;			/* stands in a vfork event: goes into the kernel when resumed */
 	bool in_vfork;			/* waits in the kernel for a vfork child: cannot be stopped, nor run */
@@ -101,6 +108,20 @@ struct ph_thread {
 		ph_addr at;		/* of clone3's flags; 0: they are its first argument */
 		uint64_t flags;		/* as the program gave them */
 	} untraced;
+	/* Resumed for one instruction that somebody waits for (until.h), whose end is still to come. */
+	struct {
+		bool on;
+		bool over_call;		/* to the exit of the system call that it stood in */
+		bool ended;		/* its trap has come; to be counted when the thread goes on */
+		bool decoded;
+		ph_addr addr;
+		struct ph_insn insn;
+	} step;
+
+	struct ph_list steppers;	/* what waits for its next instructions (until.h) */
+	struct ph_list rounds;		/* … and for the end of a repeated one */
+	unsigned int n_sleepers;	/* while there are any it stays stopped */
+	struct ph_returns returns;	/* calls in flight, in the order made (returns.h) */
 
 	bool unguarded;			/* a trap of ours may have cost the program its handling of SIGTRAP (guard.h) */
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
