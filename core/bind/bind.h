@@ -28,6 +28,7 @@ struct ph_bind {
 	struct ph_bind_now now;
 	struct ph_thread *now_thread;	/* counted */
 	struct ph_process *event_process;	/* of the event being handled, which may have no thread left; or NULL */
+	struct ph_bind_call *call;	/* the hook that runs; NULL: none */
 	struct ph_session *current;	/* counted: the one that globals act on; NULL: none yet */
 	volatile sig_atomic_t interrupted;	/* the signal */
 	volatile sig_atomic_t busy;	/* inside the engine: its state is not to be touched from a handler */
@@ -76,6 +77,20 @@ void ph_bind_report(const char *prefix);
 
 /* Calls the function at fn_ref for an event; anything it does is an action. */
 struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref);
+
+/* The same with arguments of our own: a number, the value at argument_ref, another number, the thread's id. */
+struct ph_action ph_bind_call_with(const struct ph_event *event, int fn_ref, int id, int argument_ref, int number);
+
+/* The event of the hook that runs, until it returns; NULL: none does. */
+const struct ph_event *ph_bind_hook_event(void);
+
+/* Raises the error that told the hook of its thread's or session's end, if it was told. */
+void ph_bind_raise_end(lua_State *L);
+
+/* A hook yields this, an enum ph_until_kind and maybe a place, with now.cell set, to wait; it gets true or false, … */
+void *ph_bind_wait_token(void);
+
+void ph_bind_close_door(void);
 
 /* What the script printed, out before the target moves on; false and a kept error when nobody takes it. */
 bool ph_bind_flush(void);
@@ -142,6 +157,7 @@ void ph_bind_open_invoke(lua_State *L);
 void ph_bind_open_peek(lua_State *L);
 void ph_bind_open_syscall(lua_State *L);
 void ph_bind_open_disasm(lua_State *L);
+void ph_bind_open_wait(lua_State *L);
 void ph_bind_open_module(lua_State *L);
 void ph_bind_open_backtrace(lua_State *L);
 void ph_bind_open_types(lua_State *L);
@@ -171,6 +187,9 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason);
 
 /* Session at index, or the current one when there is nil; an error when there is neither. */
 struct ph_session *ph_bind_check_session(lua_State *L, int index);
+
+/* Runs it as session:run does; raises what that raises. */
+void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret);
 
 /* What the globals act on, and what regs and mem mean, from here on. */
 void ph_bind_set_current(struct ph_session *session);

@@ -239,22 +239,19 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason)
 	}
 }
 
-static int l_run(lua_State *L)		/* session:run([milliseconds]) -> reason */
+void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout, struct ph_reason *ret)
 {
-	struct ph_session *session = ph_bind_check_session(L, 1);
-	int64_t timeout = lua_isnoneornil(L, 2) ? -1 : (int64_t)luaL_checknumber(L, 2);
 	lua_State *before = ph_bind.L;
-	struct ph_reason reason;
 	struct ph_err err;
 	int r;
 
 	if (!ph_bind_flush()) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
-		return lua_error(L);
+		lua_error(L);
 	}
 	ph_bind.L = L;
 	ph_bind_enter();
-	r = ph_session_run(session, timeout, &reason, &err);
+	r = ph_session_run(session, timeout, ret, &err);
 	/* An error in a hook ends the run for good. */
 	if (r == -ECANCELED)
 		ph_session_close(session);
@@ -265,12 +262,21 @@ static int l_run(lua_State *L)		/* session:run([milliseconds]) -> reason */
 		ph_bind_tell_pending(session);
 	if (r == -ECANCELED) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
-		return lua_error(L);
+		lua_error(L);
 	}
 	if (r == -EINTR)
-		return luaL_error(L, "interrupted");
+		luaL_error(L, "interrupted");
 	if (r < 0)
 		ph_bind_raise(L, &err);
+}
+
+static int l_run(lua_State *L)		/* session:run([milliseconds]) -> reason */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	int64_t timeout = lua_isnoneornil(L, 2) ? -1 : (int64_t)luaL_checknumber(L, 2);
+	struct ph_reason reason;
+
+	ph_bind_run(L, session, timeout, &reason);
 	ph_bind_push_reason(L, &reason);
 	return 1;
 }
@@ -279,6 +285,7 @@ static int l_detach(lua_State *L)	/* session:detach(stopped) */
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	bool stopped = lua_toboolean(L, 2);
+	lua_State *before = ph_bind.L;
 	struct ph_err err;
 	int r;
 
@@ -286,9 +293,12 @@ static int l_detach(lua_State *L)	/* session:detach(stopped) */
 		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
 		return lua_error(L);
 	}
+	/* Hooks that wait are told here. */
+	ph_bind.L = L;
 	ph_bind_enter();
 	r = ph_session_detach(session, stopped, &err);
 	ph_bind_leave();
+	ph_bind.L = before;
 	see_end(session);
 	if (r < 0)
 		ph_bind_raise(L, &err);
@@ -322,11 +332,14 @@ static int l_kill(lua_State *L)
 static int l_close(lua_State *L)
 {
 	struct ph_session *session = ph_bind_check(L, 1, SESSION);
+	lua_State *before = ph_bind.L;
 
 	ph_bind_tell_pending(session);
+	ph_bind.L = L;
 	ph_bind_enter();
 	ph_session_close(session);
 	ph_bind_leave();
+	ph_bind.L = before;
 	see_end(session);
 	return 0;
 }

@@ -196,6 +196,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_peek(L);
 	ph_bind_open_syscall(L);
 	ph_bind_open_disasm(L);
+	ph_bind_open_wait(L);
 	ph_bind_open_module(L);
 	ph_bind_open_backtrace(L);
 	ph_bind_open_types(L);
@@ -358,6 +359,7 @@ void ph_bind_close(struct ph_bind *bind)
 	if (L)
 		finalise(L);
 	bind->L = NULL;
+	ph_bind_close_door();
 	free(bind->error_trace);
 	bind->error_trace = NULL;
 	fflush(stdout);

@@ -6,6 +6,8 @@ number.install() -- before anything is compiled: see number.lua
 local core = require "ptracehook.core"
 core.number_helpers(number.plain, number.show)
 
+local relay = require "ptracehook.relay" -- before a script keeps coroutine.resume
+
 local M = {
 	hex = number.hex, key = number.key, num = number.num,
 	u64 = number.u64, i64 = number.i64, i32 = number.i32,
@@ -20,6 +22,7 @@ local session_names = {
 	"spawn", "attach", "policy", "bp", "bps", "on", "run", "detach", "kill", "threads", "sym", "find_sym",
 	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm", "backtrace", "bt", "line", "args", "locals",
 	"patch", "nop", "redirect", "original_bytes", "asm", "call", "f64", "syscall", "watch", "steps",
+	"step", "step_over", "finish", "run_to", "sleep", "hook", "replace",
 }
 
 local is_loaded
@@ -47,7 +50,10 @@ end
 
 -- What changes from event to event is looked up when it is asked for, so that a script may have variables of these
 -- names, and an event costs no assignments.
-local dynamic = {}
+local dynamic = {
+	this = function() return relay.this end,
+	original = function() return relay.original end,
+}
 for _, name in ipairs { "thread", "process" } do
 	dynamic[name] = function()
 		load_session()

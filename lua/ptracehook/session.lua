@@ -3,6 +3,7 @@
 local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
+local wait = require "ptracehook.wait"
 
 local M = { globals = {} }
 
@@ -58,6 +59,12 @@ local attach_known = { follow = true }
 function M.globals.attach(pid, options)
 	options = check.options("attach", options, attach_known)
 	return (core.attach(pid, check.boolean("attach: follow", options.follow)))
+end
+
+-- Milliseconds that spawn's timeout leaves, for verbs that run the session.
+function wait.limit(session)
+	local deadline = deadlines[session]
+	return deadline and math.ceil(math.max(0, deadline - core.clock()) * 1000)
 end
 
 local run_known = { timeout = true }
@@ -247,6 +254,8 @@ local shared = {
 	threads = threads, watch = watch, steps = steps,
 	sym = sym, find_sym = find_sym, find_syms = find_syms, where = name_of, modules = core.modules,
 	hexdump = hexdump, stats = methods.stats,
+	hook = of("hook", "hook"), replace = of("hook", "replace"),
+	step = wait.step, step_over = wait.step_over, finish = wait.finish, run_to = wait.run_to,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,
 }
@@ -320,6 +329,24 @@ end
 
 function classes.Thread.methods.backtrace(self)
 	return (asked.backtrace(self))
+end
+
+for _, name in ipairs { "step", "step_over", "finish", "run_to" } do
+	local verb = wait[name]
+	classes.Thread.methods[name] = function(self, ...)
+		if getmetatable(self) ~= "Thread" then
+			check.fail("%s: Thread expected, got %s; call methods with a colon", name, number.show(self))
+		end
+		return verb(self, ...)
+	end
+end
+
+function methods.sleep(self, seconds)
+	wait.sleep(core.self(self, "sleep"), seconds)
+end
+
+function M.globals.sleep(seconds)
+	wait.sleep(nil, seconds)
 end
 
 function methods.policy(self, settings)

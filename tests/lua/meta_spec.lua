@@ -90,7 +90,7 @@ end
 -- Every public name of the module, as it would be declared.
 local function public_names()
 	-- SIG and E are made when they are first asked for, what mem has and sessions can when that is first used.
-	local names = { "thread", "process", "SIG", "E", "SYS", "print", "os.exit", "regs:all" }
+	local names = { "thread", "process", "this", "original", "SIG", "E", "SYS", "print", "os.exit", "regs:all" }
 	assert(ptracehook.SIG and ptracehook.E and ptracehook.SYS and ptracehook.mem.read and not ptracehook.process)
 	for name in pairs(ptracehook) do
 		names[#names + 1] = name
