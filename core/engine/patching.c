@@ -8,6 +8,7 @@
 #include "engine/event.h"
 #include "engine/hold.h"
 #include "engine/resume.h"
+#include "engine/trap.h"
 #include "os/procfs.h"
 
 #define STEPS_MAX 256	/* of a thread that is led out of a patch */
@@ -61,6 +62,13 @@ static int refuse(struct ph_thread *astray, const char *op, struct ph_err *err)
 			  "run on first, or stop elsewhere", astray->tid, (unsigned long long)astray->view.regs.rip);
 }
 
+/* Every thread stands still, and where the program has it: none between an int3 of ours and its trap. */
+static void hold(struct ph_session *session, const struct ph_space *space)
+{
+	ph_hold_space(session, space, NULL);
+	ph_trap_take_queued(session);
+}
+
 /* ---- What scripts use */
 
 int ph_patch_add(struct ph_process *process, ph_addr addr, const void *bytes, size_t len, bool keep,
@@ -81,7 +89,7 @@ int ph_patch_add(struct ph_process *process, ph_addr addr, const void *bytes, si
 	if (r < 0)
 		return r;
 	if (is_code) {
-		ph_hold_space(session, process->space, NULL);
+		hold(session, process->space);
 		astray = find_astray(session, process->space, addr, bytes, len);
 	}
 	if (astray)
@@ -114,7 +122,7 @@ int ph_patch_restore(struct ph_patch *patch, struct ph_err *err)
 	if (!code)
 		return ph_err_set(err, -ENOMEM, "restore");
 	space = ph_space_ref(patch->space);
-	ph_hold_space(session, space, NULL);
+	hold(session, space);
 	/* Unmapped by now: nothing is left to be restored. */
 	astray = ph_patch_beneath(patch, thread->tid, code, NULL) < 0 ? NULL :
 		 find_astray(session, space, patch->addr, code, patch->len);
