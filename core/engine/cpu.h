@@ -4,7 +4,8 @@
  * A stop is two switches between tracer and thread. On one CPU the kernel makes them at once; on two, each wakes the
  * other CPU first, which costs three times as much and more where a CPU has to be woken from its sleep. So once all
  * stops come from one thread, the tracer moves to that thread's CPU and looks now and then whether it is still there.
- * With several threads at work it stays where the scheduler wants it: there, they would wait for each other.
+ * With several threads at work it stays where the scheduler wants it: there, they would wait for each other. Where a
+ * CPU is idle, the scheduler wakes the thread there all the same, and nothing is won.
  *
  * Only the tracer's own affinity changes, never the target's, and only within what it was given; whoever makes a child
  * calls ph_cpu_leave first, for the child not to inherit it.

@@ -172,8 +172,9 @@ function kill() end
 ---@field follow? boolean of this session: children born from now on are followed as well
 ---@field debug_root? string of every session: the folder that separate debug files lie under (default `/usr/lib/debug`)
 ---@field cpu? "auto"|"off"|integer of this session: on which CPU ptracehook itself runs. "auto" (default): on the one
---- of the thread that hits, while the stops come from one thread only, which makes a stop several times cheaper; "off":
---- where the scheduler puts it; a number: on that CPU. The target's own affinity is never changed
+--- of the thread that hits, while the stops come from one thread only, which makes a stop several times cheaper unless
+--- another CPU is idle: then the scheduler moves the thread there; "off": where the scheduler puts it; a number: on that
+--- CPU. The target's own affinity is never changed
 ---@field seccomp? "auto"|"off" of this session, before it first runs: whether hooks of system calls use a filter (see `on`)
 ---@field syscall_info? "auto"|"regs"|"get"|"set" of this session: how system calls are read and changed: by registers, by
 ---PTRACE_GET_SYSCALL_INFO (Linux 5.3), or by PTRACE_SET_SYSCALL_INFO (6.16) too; the best that the kernel has (default)
