@@ -102,14 +102,51 @@ static int run_call(struct ph_thread *thread, int64_t *ret, bool *ret_regroup, s
 	return run_to(thread, PH_ALONE_OUT, PH_STOP_INTERRUPT, ret_regroup, err);
 }
 
+/* What a thread that makes a call for us is to find again. */
+struct loan {
+	struct user_regs_struct wanted, before;	/* as scripts have them, and as the kernel had them */
+	bool regroup, masked;
+	uint64_t mask;
+};
+
+/* Registers are fetched. */
+static void borrow(struct ph_thread *thread, struct loan *loan)
+{
+	*loan = (struct loan){ .wanted = thread->view.regs, .before = thread->fetched };
+}
+
+/* Until the call is over. keep_own: what the thread blocks itself stays so. */
+static void hold_signals(struct ph_thread *thread, struct loan *loan, bool keep_own)
+{
+	loan->masked = ph_os_sigmask_read(thread->tid, &loan->mask) >= 0 &&
+		       ph_os_sigmask_write(thread->tid, (keep_own ? loan->mask : 0) | ~PH_SYNCHRONOUS_SIGNALS) >= 0;
+}
+
+/* The call gave r. What the script changed stays to be flushed when the thread goes on. */
+static int give_back(struct ph_thread *thread, const struct loan *loan, int r, struct ph_err *err)
+{
+	if (thread->state != PH_THREAD_STOPPED)
+		return r < 0 ? r : ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
+	if (loan->masked)
+		ph_os_sigmask_write(thread->tid, loan->mask);
+	if (loan->regroup)
+		ph_os_interrupt(thread->tid);
+	ph_signal_resend(thread);
+	if (ph_os_regs_write(thread->tid, &loan->before) < 0)
+		return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
+	thread->fetched = loan->before;
+	thread->view.regs = loan->wanted;
+	thread->view.have = 1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	return r;
+}
+
 int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err)
 {
 	ph_addr insn = find_syscall(thread);
-	struct user_regs_struct wanted, before;
 	siginfo_t info = { .si_signo = thread->stop_signal, .si_code = SI_USER };
+	struct loan loan;
 	int r;
-	bool regroup = false, masked;
-	uint64_t mask;
 
 	if (!insn || !ph_inject_allowed(thread))
 		return ph_err_say(err, -ENOTSUP, "call in the target", "%s", insn ? "a seccomp filter watches its calls" :
@@ -128,8 +165,7 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 			return ph_err_set_in(err, r, "call in the target", thread->tid);
 		thread->stop_signal = 0;
 	}
-	wanted = thread->view.regs;
-	before = thread->fetched;
+	borrow(thread, &loan);
 	thread->view.regs.rip = insn;
 	thread->view.regs.rax = (uint64_t)number;
 	thread->view.regs.rdi = args[0];
@@ -140,24 +176,9 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	thread->view.regs.r9 = args[5];
 	thread->view.regs.orig_rax = (uint64_t)-1;
 	thread->view.dirty = PH_DIRTY_ANY;
-	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && 
-		 ph_os_sigmask_write(thread->tid, mask | ~PH_SYNCHRONOUS_SIGNALS) >= 0;
-	r = run_call(thread, ret, &regroup, err);
-	if (thread->state != PH_THREAD_STOPPED)
-		return r < 0 ? r : ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
-	if (masked)
-		ph_os_sigmask_write(thread->tid, mask);
-	if (regroup)
-		ph_os_interrupt(thread->tid);
-	ph_signal_resend(thread);
-	/* As the kernel had them; what the script changed stays to be flushed when the thread goes on. */
-	if (ph_os_regs_write(thread->tid, &before) < 0)
-		return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
-	thread->fetched = before;
-	thread->view.regs = wanted;
-	thread->view.have = 1;
-	thread->view.dirty = PH_DIRTY_ANY;
-	return r;
+	hold_signals(thread, &loan, true);
+	r = run_call(thread, ret, &loan.regroup, err);
+	return give_back(thread, &loan, r, err);
 }
 
 #define STEPS_MAX 50000
@@ -200,22 +221,19 @@ static int step_until(struct ph_thread *thread, ph_addr stop, ph_addr rsp, bool 
 
 int ph_inject_function(struct ph_thread *thread, ph_addr function, uint64_t *ret, struct ph_err *err)
 {
-	struct user_regs_struct wanted, before;
 	int stop_signal = thread->stop_signal, r = ph_thread_regs_fetch(thread, err);
-	bool regroup = false, masked;
+	struct loan loan;
 	ph_addr rsp, stop;
-	uint64_t mask;
 
 	if (r < 0)
 		return r;
 	/* What is to be delivered can be so only from the stop that it came with. */
 	if (stop_signal)
 		return ph_err_say(err, -EBUSY, "call in the target", "signal %d is to be delivered first", stop_signal);
-	wanted = thread->view.regs;
-	before = thread->fetched;
+	borrow(thread, &loan);
 	/* As behind a call; where it returns to is never run. */
-	stop = wanted.rip;
-	rsp = ((wanted.rsp - RED_ZONE) & ~15ull) - sizeof(stop);
+	stop = loan.wanted.rip;
+	rsp = ((loan.wanted.rsp - RED_ZONE) & ~15ull) - sizeof(stop);
 	r = ph_space_write_raw(thread->process->space, thread->tid, rsp, &stop, sizeof(stop), err);
 	if (r < 0)
 		return r;
@@ -223,24 +241,9 @@ int ph_inject_function(struct ph_thread *thread, ph_addr function, uint64_t *ret
 	thread->view.regs.rsp = rsp;
 	thread->view.regs.orig_rax = (uint64_t)-1;
 	thread->view.dirty = PH_DIRTY_ANY;
-	masked = ph_os_sigmask_read(thread->tid, &mask) >= 0 &&
-		 ph_os_sigmask_write(thread->tid, ~PH_SYNCHRONOUS_SIGNALS) >= 0;
-	r = step_until(thread, stop, rsp + sizeof(stop), &regroup, err);
+	hold_signals(thread, &loan, false);
+	r = step_until(thread, stop, rsp + sizeof(stop), &loan.regroup, err);
 	if (r >= 0)
 		*ret = thread->view.regs.rax;
-	if (thread->state != PH_THREAD_STOPPED)
-		return r < 0 ? r : ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
-	if (masked)
-		ph_os_sigmask_write(thread->tid, mask);
-	if (regroup)
-		ph_os_interrupt(thread->tid);
-	ph_signal_resend(thread);
-	/* As the kernel had them; what the script changed stays to be flushed when the thread goes on. */
-	if (ph_os_regs_write(thread->tid, &before) < 0)
-		return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
-	thread->fetched = before;
-	thread->view.regs = wanted;
-	thread->view.have = 1;
-	thread->view.dirty = PH_DIRTY_ANY;
-	return r;
+	return give_back(thread, &loan, r, err);
 }
