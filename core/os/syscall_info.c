@@ -46,10 +46,28 @@ static long get(pid_t tid, struct info *ret)
 	return n < 0 ? -errno : n;
 }
 
-static int set(pid_t tid, const struct info *info)
+static int request_set(pid_t tid, const struct info *info)
 {
 	ph_os_fault_now(tid);
 	return ptrace((enum __ptrace_request)SET_SYSCALL_INFO, tid, sizeof(*info), info) < 0 ? -errno : 0;
+}
+
+/*
+ * The kernel takes what fits the stop where the thread stands now, anything else is EINVAL to it (kernel/ptrace.c of
+ * 6.16, ptrace_set_syscall_info). A thread that SIGKILL took out of our stop stands at its end by then: it is gone.
+ */
+static int set(pid_t tid, const struct info *info)
+{
+	int r = request_set(tid, info);
+	struct info now;
+	long n;
+
+	if (r != -EINVAL)
+		return r;
+	n = get(tid, &now);
+	if (n < 0)
+		return (int)n;
+	return now.op == info->op ? r : -ESRCH;
 }
 
 enum ph_os_call_way ph_os_call_best_way(pid_t tid)
@@ -60,7 +78,7 @@ enum ph_os_call_way ph_os_call_best_way(pid_t tid)
 		return PH_OS_CALL_BY_REGS;
 	/* Where it stands nothing can be set; a kernel that knows the request says so, an older one EIO. */
 	info.op = PH_OS_CALL_NONE;
-	return set(tid, &info) == -EIO ? PH_OS_CALL_BY_GET : PH_OS_CALL_BY_SET;
+	return request_set(tid, &info) == -EIO ? PH_OS_CALL_BY_GET : PH_OS_CALL_BY_SET;
 }
 
 static uint32_t arch_of(pid_t tid, const struct user_regs_struct *regs)

@@ -54,7 +54,10 @@ int ph_os_call_read(pid_t tid, enum ph_os_call_way way, enum ph_os_call_op expec
 /* changed: of *call, into registers that the caller writes. */
 void ph_os_call_apply(const struct ph_os_call *call, unsigned int changed, struct user_regs_struct *regs);
 
-/* changed: of *call, whose op is as it was read. At an entry number -1 passes the call over, and ret is its result. */
+/*
+ * changed: of *call, whose op is as it was read. At an entry number -1 passes the call over, and ret is its result.
+ * -ESRCH also when the thread was killed meanwhile and stands at its end.
+ */
 int ph_os_call_write(pid_t tid, enum ph_os_call_way way, const struct ph_os_call *call, unsigned int changed);
 
 #endif
