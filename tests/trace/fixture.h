@@ -27,6 +27,10 @@
 
 #define BOUNDED(test) cmocka_unit_test_setup_teardown(test, fixture_begin, fixture_end)
 
+/* All of them, or those that argv[1] names (a pattern with * and ?). */
+#define RUN_TESTS(argc, argv, tests) \
+	(cmocka_set_test_filter((argc) > 1 ? (argv)[1] : NULL), cmocka_run_group_tests(tests, NULL, NULL))
+
 /* Of the test that runs; ended with it. */
 extern struct ph_tracer *tracer;
 

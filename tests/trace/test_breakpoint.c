@@ -831,7 +831,7 @@ static void an_unmapped_address_may_wait(void **state)
 	target_close(&target);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(a_hook_runs_before_its_instruction_with_rip_at_it),
@@ -864,5 +864,5 @@ int main(void)
 		BOUNDED(an_unmapped_address_may_wait),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

@@ -423,7 +423,7 @@ static void exec_storms_with_stops_at_any_moment(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(children_that_nobody_follows_run_clean),
@@ -441,5 +441,5 @@ int main(void)
 		BOUNDED(exec_storms_with_stops_at_any_moment),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

@@ -119,7 +119,7 @@ static void the_text_is_whole_after_detaching(void **state)
 	outsider_end(&outsider, NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(calls_in_callbacks_of_eight_threads),
@@ -127,5 +127,5 @@ int main(void)
 		BOUNDED(the_text_is_whole_after_detaching),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

@@ -611,7 +611,5 @@ int main(int argc, char **argv)
 		BOUNDED(stops_and_conts_in_the_middle_of_hits_lose_nothing),
 	};
 
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

@@ -285,7 +285,7 @@ static void a_range_without_an_instruction_is_refused(void **state)
 	target_close(&target);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(every_instruction_of_a_program_is_told),
@@ -300,5 +300,5 @@ int main(void)
 		BOUNDED(a_range_without_an_instruction_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("steps", tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

@@ -268,7 +268,5 @@ int main(int argc, char **argv)
 		BOUNDED(timers_of_a_millisecond_lose_nothing),
 	};
 
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

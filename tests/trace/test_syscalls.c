@@ -794,14 +794,16 @@ static void sweep(const char *line, const struct way *way, enum ph_action_kind w
 		struct target target = spawn_by(line, true, way);
 		struct record record = { .action = ACTION(what), .act_at = 3 };
 		struct ph_reason reason;
+		struct ph_err err;
+		char message[256];
 		int errors = 0;
 
 		for (size_t i = 0; i < N_OF(names); i++)
 			hook(target.session, names[i], true, true, i % 2 ? change : look_at_path, &errors);
 		hook(target.session, NULL, true, true, act_at, &record);
 		ph_os_calls.kill_at = ph_os_calls.made + at;
-		if (ph_session_run(target.session, -1, &reason, NULL) < 0)
-			fail_msg("%s, killed at request %lu: the run failed", line, at);
+		if (ph_session_run(target.session, -1, &reason, &err) < 0)
+			fail_msg("%s, killed at request %lu: %s", line, at, ph_err_message(&err, message, sizeof(message)));
 		over = ph_os_calls.made < ph_os_calls.kill_at;
 		ph_os_calls.kill_at = 0;
 		if (reason.kind != PH_REASON_EXIT && reason.kind != PH_REASON_SIGNAL && reason.kind != PH_REASON_DETACH)
@@ -859,7 +861,7 @@ static void children_that_nobody_follows_outlive_a_killed_target(void **state)
 	unlink(script);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(entries_and_exits_are_paired_whatever_the_program_does),
@@ -888,5 +890,5 @@ int main(void)
 		BOUNDED(children_that_nobody_follows_outlive_a_killed_target),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

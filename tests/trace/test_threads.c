@@ -493,7 +493,5 @@ int main(int argc, char **argv)
 		BOUNDED(the_end_is_that_of_the_process_whichever_thread_ends_it),
 	};
 
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

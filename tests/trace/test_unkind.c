@@ -126,7 +126,7 @@ static void detach_under_a_filter_leaves_the_target_well(void **state)
 	target_close(&target);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(a_page_that_is_unmapped_takes_its_breakpoint_along),
@@ -138,5 +138,5 @@ int main(void)
 		BOUNDED(detach_under_a_filter_leaves_the_target_well),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

@@ -212,7 +212,7 @@ static void wrong_wishes_are_refused(void **state)
 	target_close(&target);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(callbacks_of_all_threads_wait_at_once),
@@ -225,5 +225,5 @@ int main(void)
 		BOUNDED(wrong_wishes_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }

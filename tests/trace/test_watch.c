@@ -501,7 +501,7 @@ static void a_disabled_watch_gives_its_register_back(void **state)
 	target_close(&target);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(writes_of_many_threads_are_counted_exactly),
@@ -524,5 +524,5 @@ int main(void)
 		BOUNDED(a_disabled_watch_gives_its_register_back),
 	};
 
-	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }
