@@ -34,6 +34,7 @@ struct ph_breakpoint;
 struct ph_watch;
 struct ph_handler;
 struct ph_patch;
+struct ph_watched;
 
 /* Actions: what a callback wants. Of several at one stop the strongest wins; see ph_plan_add. */
 
@@ -65,7 +66,7 @@ enum ph_reason_kind {
 	PH_REASON_NONE,
 	PH_REASON_EXIT,		/* code: exit status */
 	PH_REASON_SIGNAL,	/* code: the signal that killed it */
-	PH_REASON_STOP,		/* thread, event, and breakpoint or watch when it was one */
+	PH_REASON_STOP,		/* thread, event, and breakpoint or watch when it was one; no thread: ph_session_stop */
 	PH_REASON_DETACH,
 	PH_REASON_TIMEOUT,
 };
@@ -145,6 +146,18 @@ PH_API void ph_tracer_set_warn(struct ph_tracer *tracer, void (*fn)(const char *
 /* Where separate debug files are looked for, as under /usr/lib/debug, which it is until said otherwise. */
 PH_API int ph_tracer_set_debug_root(struct ph_tracer *tracer, const char *folder);
 
+/*
+ * Descriptors that are looked after while sessions of this tracer run: fn is called when poll(2) reports one of events
+ * (POLLIN, POLLOUT), or POLLHUP or POLLERR, which last; POLLNVAL comes once. fn may do anything, and is not called again
+ * until it has returned. With events 0 the descriptor is left alone. It stays the caller's. -errno; removal takes NULL.
+ */
+typedef void (*ph_ready_fn)(struct ph_tracer *tracer, int fd, unsigned int events, void *user);
+
+PH_API int ph_watched_add(struct ph_tracer *tracer, int fd, unsigned int events, ph_ready_fn fn, void *user,
+			  struct ph_watched **ret);
+PH_API void ph_watched_set_events(struct ph_watched *watched, unsigned int events);
+PH_API void ph_watched_remove(struct ph_watched *watched);
+
 /* Sessions */
 
 struct ph_limit {
@@ -187,6 +200,16 @@ PH_API void ph_session_unref(struct ph_session *session);
  * from a callback of the same session.
  */
 PH_API int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret, struct ph_err *err);
+
+/*
+ * The same for several at once, each until it has ended or was stopped; ret has room for n. timeout_ms is for all of them.
+ * When one fails the others are held, and the error is that one's. -EINVAL: of two tracers.
+ */
+PH_API int ph_sessions_run(struct ph_session *const *sessions, size_t n, int64_t timeout_ms, struct ph_reason *ret,
+			   struct ph_err *err);
+
+/* From a callback: its run returns, with PH_REASON_STOP and no thread. Nothing, when it does not run. */
+PH_API void ph_session_stop(struct ph_session *session);
 
 /* Bytes restored, threads running (stopped: as by SIGSTOP). From a callback too: it takes effect after it. */
 PH_API int ph_session_detach(struct ph_session *session, bool stopped, struct ph_err *err);

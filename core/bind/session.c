@@ -226,8 +226,10 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason)
 	} else if (reason->kind == PH_REASON_STOP) {
 		ph_bind_push_thread(L, reason->thread);
 		lua_setfield(L, -2, "thread");
-		lua_pushstring(L, ph_bind_event_name(reason->event));
-		lua_setfield(L, -2, "event");
+		if (reason->event < PH_EVENT_COUNT) {
+			lua_pushstring(L, ph_bind_event_name(reason->event));
+			lua_setfield(L, -2, "event");
+		}
 		ph_bind_push_watch(L, reason->watch);
 		lua_setfield(L, -2, "watch");
 		ph_bind_push_breakpoint(L, reason->breakpoint);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "engine/alone.h"
 #include "engine/arrival.h"
@@ -18,6 +19,7 @@
 #include "engine/until.h"
 #include "engine/trap.h"
 #include "engine/watch.h"
+#include "engine/watched.h"
 #include "os/wait.h"
 
 #define NS_PER_MS 1000000
@@ -34,25 +36,32 @@ static void reap_untils(struct ph_session *session)
 		ph_resume_session_plan(session, NULL, PH_EVENT_THREAD_EXIT, &plan, NULL);
 }
 
-/* The oldest status that waits for this session, or NULL. */
-static struct ph_thread *next_pending(const struct ph_session *session)
+/* Sessions that a loop serves. Loops nest: the statuses of a session are the innermost one's that serves it. */
+struct served {
+	struct ph_tracer *tracer;
+	struct ph_session *const *sessions;
+	size_t n;
+};
+
+/* The oldest status that waits for one of them, or NULL. */
+static struct ph_thread *next_pending(const struct served *served)
 {
 	struct ph_thread *thread;
 
-	ph_list_each(thread, &session->tracer->pending, struct ph_thread, in_pending)
-		if (thread->process->session == session)
+	ph_list_each(thread, &served->tracer->pending, struct ph_thread, in_pending)
+		if (thread->process->session->served == served)
 			return thread;
 	return NULL;
 }
 
-/* One status off the kernel, to whom it belongs. 0, or what ph_os_wait_any said. */
-static int take_status(struct ph_session *session, int64_t deadline)
+/* One status off the kernel, to whom it belongs, or descriptors that are ready. 0, or what ph_watched_wait said. */
+static int take_status(const struct served *served, int64_t deadline)
 {
-	struct ph_tracer *tracer = session->tracer;
+	struct ph_tracer *tracer = served->tracer;
 	struct ph_thread *thread;
-	int status, tid = ph_os_wait_any(deadline, &status);
+	int status, tid = ph_watched_wait(tracer, deadline, &status);
 
-	if (tid < 0)
+	if (tid <= 0)
 		return tid;
 	thread = ph_tracer_find(tracer, tid);
 	if (!thread) {
@@ -61,7 +70,7 @@ static int take_status(struct ph_session *session, int64_t deadline)
 	}
 	ph_cpu_note(tracer, tid, thread->process->session->policy.cpu);
 	ph_arrival_note(thread, status);
-	if (thread->process->session == session)
+	if (thread->process->session->served == served)
 		ph_dispatch(thread, status);
 	else
 		ph_trap_defer(thread, status);
@@ -82,32 +91,63 @@ static void wake_sleepers(struct ph_session *session)
 	}
 }
 
-int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user, int64_t deadline,
-		 struct ph_err *err)
+static bool is_any_done(struct ph_session *const *sessions, size_t n)
 {
-	while (!ph_session_is_done(session) && !is_over(user)) {
+	for (size_t i = 0; i < n; i++)
+		if (ph_session_is_done(sessions[i]))
+			return true;
+	return false;
+}
+
+/* True: each is ready to be waited for. False: the run of one is over. */
+static bool get_ready(const struct served *served)
+{
+	if (is_any_done(served->sessions, served->n))
+		return false;
+	for (size_t i = 0; i < served->n; i++) {
+		reap_untils(served->sessions[i]);
+		wake_sleepers(served->sessions[i]);
+	}
+	return !is_any_done(served->sessions, served->n);
+}
+
+static void resume_held(const struct served *served)
+{
+	for (size_t i = 0; i < served->n; i++)
+		if (served->sessions[i]->has_held)
+			ph_resume_held(served->sessions[i]);
+}
+
+static int64_t next_time(const struct served *served)
+{
+	int64_t next = PH_WAIT_FOREVER;
+
+	for (size_t i = 0; i < served->n; i++) {
+		int64_t at = ph_until_next(served->sessions[i]);
+
+		next = at < next ? at : next;
+	}
+	return next;
+}
+
+static int serve(const struct served *served, bool (*is_over)(void *), void *user, int64_t deadline, struct ph_err *err)
+{
+	while (!is_over(user) && get_ready(served)) {
 		struct ph_thread *thread;
 		int64_t next;
 		int r;
 
-		reap_untils(session);
-		wake_sleepers(session);
-		if (ph_session_is_done(session))
-			break;
-
-		if (ph_tracer_is_interrupted(session->tracer))
+		if (ph_tracer_is_interrupted(served->tracer))
 			return ph_err_say(err, -EINTR, "run", "interrupted");
-		if (session->has_held)
-			ph_resume_held(session);
-		thread = next_pending(session);
+		resume_held(served);
+		thread = next_pending(served);
 		if (thread) {
 			ph_dispatch(thread, ph_thread_take_pending(thread));
 			continue;
 		}
-		next = ph_until_next(session);
-		if (next == PH_WAIT_FOREVER || (deadline != PH_WAIT_FOREVER && deadline < next))
-			next = deadline;
-		r = take_status(session, next);
+		next = next_time(served);
+		next = deadline < next ? deadline : next;
+		r = take_status(served, next);
 		if (r == -ETIMEDOUT && next != deadline)
 			continue;
 		if (r == -ETIMEDOUT)
@@ -118,6 +158,28 @@ int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user
 			return ph_err_set(err, r, "wait for the target");
 	}
 	return 0;
+}
+
+/* Until is_over, or the run of one of them is. */
+static int serve_all(struct ph_session *const *sessions, size_t n, bool (*is_over)(void *), void *user, int64_t deadline,
+		     struct ph_err *err)
+{
+	struct served served = { sessions[0]->tracer, sessions, n };
+	const void *before = sessions[0]->served;	/* several: no loop serves them yet */
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		sessions[i]->served = &served;
+	r = serve(&served, is_over, user, deadline, err);
+	for (size_t i = 0; i < n; i++)
+		sessions[i]->served = before;
+	return r;
+}
+
+int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user, int64_t deadline,
+		 struct ph_err *err)
+{
+	return ph_session_is_done(session) ? 0 : serve_all(&session, 1, is_over, user, deadline, err);
 }
 
 static bool is_never_over(void *user)
@@ -146,46 +208,107 @@ static int let_go(struct ph_session *session, bool stopped)
 	return 0;
 }
 
+static void begin(struct ph_session *session)
+{
+	session->failure = (struct ph_err){ 0 };
+	ph_session_set_outcome(session, (struct ph_reason){ 0 });
+	ph_tracer_reap_children(session->tracer);
+	if (session->spawned && !session->was_run)
+		ph_filter_install(session);
+	session->in_run = session->was_run = true;
+	ph_resume_session(session);
+}
+
+/* What it had wanted, and its threads still. 0, or its failure. */
+static int conclude(struct ph_session *session, struct ph_err *err)
+{
+	if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
+		let_go(session, session->wants_detach_stopped);
+	reap_untils(session);
+	if (!session->ended) {
+		ph_hold_session(session);
+		ph_trap_take_queued(session);
+	}
+	session->in_run = false;
+	if (session->failure.code && err)
+		*err = session->failure;
+	return session->failure.code;
+}
+
+/* Serves those that run until none is left; whose run is over leaves the list at once. */
+static int run_all(struct ph_session **live, size_t n, int64_t deadline, struct ph_err *err)
+{
+	int r = 0;
+
+	while (n > 0) {
+		size_t left = 0;
+
+		if (r >= 0 && !is_any_done(live, n))
+			r = serve_all(live, n, is_never_over, NULL, deadline, err);
+		for (size_t i = 0; i < n; i++) {
+			int failed;
+
+			if (r == -ETIMEDOUT && !ph_session_is_done(live[i]))
+				ph_session_set_outcome(live[i], (struct ph_reason){ .kind = PH_REASON_TIMEOUT });
+			if (r >= 0 && !ph_session_is_done(live[i])) {
+				live[left++] = live[i];
+				continue;
+			}
+			failed = conclude(live[i], r >= 0 || r == -ETIMEDOUT ? err : NULL);
+			if (failed && (r >= 0 || r == -ETIMEDOUT))
+				r = failed;
+		}
+		n = left;
+	}
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+static int check_runnable(struct ph_session *const *sessions, size_t n, struct ph_err *err)
+{
+	const struct ph_tracer *tracer = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (sessions[i]->in_run)
+			return ph_err_say(err, -EDEADLK, "run",
+					  "the session is running already: a hook cannot run its own target");
+		if (!sessions[i]->ended && tracer && sessions[i]->tracer != tracer)
+			return ph_err_say(err, -EINVAL, "run", "sessions of two tracers");
+		tracer = sessions[i]->ended ? tracer : sessions[i]->tracer;
+	}
+	return 0;
+}
+
+int ph_sessions_run(struct ph_session *const *sessions, size_t n, int64_t timeout_ms, struct ph_reason *ret,
+		    struct ph_err *err)
+{
+	struct ph_session *one, **live = n == 1 ? &one : calloc(n + 1, sizeof(*live));
+	int64_t deadline = PH_WAIT_FOREVER;
+	size_t n_live = 0;
+	int r = live ? check_runnable(sessions, n, err) : ph_err_set(err, -ENOMEM, "run");
+
+	if (r >= 0 && timeout_ms >= 0 && timeout_ms < INT64_MAX / NS_PER_MS / 2)
+		deadline = ph_os_now() + timeout_ms * NS_PER_MS;
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		if (!sessions[i]->ended && !sessions[i]->in_run)
+			begin(live[n_live++] = sessions[i]);
+	if (r >= 0)
+		r = run_all(live, n_live, deadline, err);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		ret[i] = sessions[i]->outcome;
+	if (live != &one)
+		free(live);
+	return r;
+}
+
 int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret, struct ph_err *err)
 {
-	int64_t deadline = PH_WAIT_FOREVER;
-	int r;
+	return ph_sessions_run(&session, 1, timeout_ms, ret, err);
+}
 
-	if (session->in_run)
-		return ph_err_say(err, -EDEADLK, "run", "the session is running already: a hook cannot run its own target");
-	if (!session->ended) {
-		if (timeout_ms >= 0 && timeout_ms < INT64_MAX / NS_PER_MS / 2)
-			deadline = ph_os_now() + timeout_ms * NS_PER_MS;
-		session->failure = (struct ph_err){ 0 };
-		ph_session_set_outcome(session, (struct ph_reason){ 0 });
-		ph_tracer_reap_children(session->tracer);
-		if (session->spawned && !session->was_run)
-			ph_filter_install(session);
-		session->in_run = session->was_run = true;
-		ph_resume_session(session);
-		r = ph_run_until(session, is_never_over, NULL, deadline, err);
-		if (r == -ETIMEDOUT) {
-			ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_TIMEOUT });
-			r = 0;
-		}
-		if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
-			let_go(session, session->wants_detach_stopped);
-		reap_untils(session);
-		if (!session->ended) {
-			ph_hold_session(session);
-			ph_trap_take_queued(session);
-		}
-		session->in_run = false;
-		if (r < 0)
-			return r;
-		if (session->failure.code) {
-			if (err)
-				*err = session->failure;
-			return session->failure.code;
-		}
-	}
-	*ret = session->outcome;
-	return 0;
+void ph_session_stop(struct ph_session *session)
+{
+	if (session->in_run && !ph_session_is_done(session))
+		ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_STOP, .event = PH_EVENT_COUNT });
 }
 
 int ph_session_detach(struct ph_session *session, bool stopped, struct ph_err *err)

@@ -1,8 +1,8 @@
 /*
  * run - the loop: one wait, one dispatch, until the session's run is over. Its functions are the public ones.
  *
- * Serves one session. Statuses of others that come meanwhile stay pending with them, but for ends, which nothing can
- * put off. Runs nest: a callback of one session may run another.
+ * Serves one session, or several, and watched descriptors. Statuses of other sessions that come meanwhile stay pending with
+ * them, but for ends, which nothing can put off. Runs nest: a callback of one session may run another.
  */
 #ifndef PH_ENGINE_RUN_H
 #define PH_ENGINE_RUN_H

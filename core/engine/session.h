@@ -41,6 +41,7 @@ struct ph_session {
 	struct ph_policy policy;
 	bool spawned;
 	bool in_run;			/* ph_session_run is on the stack */
+	const void *served;		/* by which loop, the innermost; NULL: none (run.c) */
 	bool was_run;			/* ph_session_run was called */
 	bool ended;
 	bool wants_mappings;		/* breakpoints wait for memory: threads stop at system calls (mapping.h) */

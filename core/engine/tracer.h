@@ -7,6 +7,8 @@
 #ifndef PH_ENGINE_TRACER_H
 #define PH_ENGINE_TRACER_H
 
+#include <poll.h>
+
 #include "base/list.h"
 #include "base/map.h"
 #include "image/elf.h"
@@ -28,6 +30,16 @@ struct ph_cpu {
 	struct ph_os_cpus ours;
 };
 
+/* Descriptors that are looked after: watched.h. */
+struct ph_watched_set {
+	struct ph_watched **entries;	/* owned; NULL: removed, and swept later */
+	struct pollfd *fds;		/* owned: one that SIGCHLD makes ready, then theirs */
+	size_t n, room, n_gone, n_active;
+	unsigned int walks;		/* on the stack, through the entries */
+	unsigned int stops;		/* since the last look */
+	int64_t looked_at;
+};
+
 struct ph_tracer {
 	struct ph_map threads;		/* tid: struct ph_thread */
 	struct ph_thread *found;	/* the last one asked for: most stops are of the same thread; or NULL */
@@ -39,6 +51,7 @@ struct ph_tracer {
 	pid_t *children;		/* owned; ours by fork, let go: to be reaped when they end */
 	size_t n_children;
 	struct ph_cpu cpu;
+	struct ph_watched_set watched;
 
 	/*
 	 * A new thread's first stop may be reported before its parent's clone event. The kernel reports each stop

@@ -1,0 +1,83 @@
+#include "os/poll.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "os/wait.h"
+
+#define NS 1000000000
+
+/*
+ * Another thread of this process that has not blocked SIGCHLD may take it, and does not tell us; so may a parent that had
+ * us started with SIGCHLD ignored. We look again after that long.
+ */
+#define LONGEST_SLEEP (NS / 4)
+
+static sigset_t chld_set(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	return set;
+}
+
+int ph_os_poll_open(void)
+{
+	sigset_t chld = chld_set();
+	int fd = signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int ph_os_poll_now(struct pollfd *fds, size_t n)
+{
+	int r = poll(fds, n, 0);
+
+	return r < 0 ? 0 : r;
+}
+
+/* Until SIGCHLD (1), a descriptor (0), the deadline, or a handler. */
+static int sleep_on(struct pollfd *fds, size_t n, int64_t deadline)
+{
+	int64_t left = deadline == PH_WAIT_FOREVER ? LONGEST_SLEEP : deadline - ph_os_now();
+	struct signalfd_siginfo info;
+	struct timespec t;
+	int ready;
+
+	if (left <= 0)
+		return -ETIMEDOUT;
+	if (left > LONGEST_SLEEP)
+		left = LONGEST_SLEEP;
+	t = (struct timespec){ left / NS, left % NS };
+	ready = ppoll(fds, n, &t, NULL);
+	if (ready < 0)
+		return -errno;
+	if (ready == 0)
+		return 1;
+	/* Taken before the statuses are looked at: what comes later sends it again. */
+	if (fds[0].revents && read(fds[0].fd, &info, sizeof(info)) < 0 && errno != EAGAIN)
+		return -errno;
+	return ready == (fds[0].revents != 0);
+}
+
+int ph_os_poll_any(struct pollfd *fds, size_t n, int64_t deadline, int *ret_status)
+{
+	sigset_t chld, old;
+	int r = ph_os_wait_any(0, ret_status);
+
+	if (r != -ETIMEDOUT)
+		return r;
+	chld = chld_set();
+	sigprocmask(SIG_BLOCK, &chld, &old);
+	/* A stop from here on leaves the signal pending. */
+	while ((r = ph_os_wait_any(0, ret_status)) == -ETIMEDOUT) {
+		r = sleep_on(fds, n, deadline);
+		if (r <= 0)
+			break;
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
