@@ -388,7 +388,7 @@ static void what_ends_one_run_and_what_ends_all(void **state)
 	fixture_await_orphans();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(a_ready_descriptor_ends_a_wait_for_stops),
@@ -406,5 +406,5 @@ int main(void)
 		BOUNDED(what_ends_one_run_and_what_ends_all),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }
