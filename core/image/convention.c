@@ -75,7 +75,7 @@ static void classify_whole(const struct ph_types *types, size_t index, enum clas
 		halves[0] = MEMORY;
 }
 
-bool ph_argument_is_in_memory(const struct ph_types *types, size_t type)
+bool ph_home_is_in_memory(const struct ph_types *types, size_t type)
 {
 	enum class halves[2];
 
@@ -83,14 +83,14 @@ bool ph_argument_is_in_memory(const struct ph_types *types, size_t type)
 	return halves[0] == MEMORY && types->types[type].kind != PH_TYPE_FLOAT;
 }
 
-void ph_argument_begin(struct ph_argument_state *state, bool hidden_result)
+void ph_homes_begin(struct ph_homes *state, bool hidden_result)
 {
-	*state = (struct ph_argument_state){ .general = hidden_result };
+	*state = (struct ph_homes){ .general = hidden_result };
 }
 
-static struct ph_argument on_stack(struct ph_argument_state *state, uint64_t size)
+static struct ph_home on_stack(struct ph_homes *state, uint64_t size)
 {
-	struct ph_argument argument = { .kind = PH_ARGUMENT_STACK };
+	struct ph_home argument = { .kind = PH_HOME_STACK };
 
 	/* long double is aligned to 16 bytes, and so is the stack below the return address. */
 	argument.offset = state->stack;
@@ -98,9 +98,9 @@ static struct ph_argument on_stack(struct ph_argument_state *state, uint64_t siz
 	return argument;
 }
 
-struct ph_argument ph_argument_next(struct ph_argument_state *state, const struct ph_types *types, size_t type)
+struct ph_home ph_homes_next(struct ph_homes *state, const struct ph_types *types, size_t type)
 {
-	struct ph_argument argument = { .kind = PH_ARGUMENT_REGISTERS };
+	struct ph_home argument = { .kind = PH_HOME_REGISTERS };
 	uint64_t size = types->types[type].size;
 	enum class halves[2];
 	unsigned general = 0, xmm = 0;
@@ -108,7 +108,7 @@ struct ph_argument ph_argument_next(struct ph_argument_state *state, const struc
 	classify_whole(types, type, halves);
 	if (state->is_lost || halves[0] == UNKNOWN) {
 		state->is_lost = true;
-		return (struct ph_argument){ .kind = PH_ARGUMENT_UNKNOWN };
+		return (struct ph_home){ .kind = PH_HOME_UNKNOWN };
 	}
 	for (size_t i = 0; i < (size + 7) / 8 && i < 2; i++) {
 		general += halves[i] == INTEGER;

@@ -9,14 +9,14 @@
 
 #include "image/type.h"
 
-enum ph_argument_kind {
-	PH_ARGUMENT_UNKNOWN,
-	PH_ARGUMENT_REGISTERS,
-	PH_ARGUMENT_STACK,
+enum ph_home_kind {
+	PH_HOME_UNKNOWN,
+	PH_HOME_REGISTERS,
+	PH_HOME_STACK,
 };
 
-struct ph_argument {
-	enum ph_argument_kind kind;
+struct ph_home {
+	enum ph_home_kind kind;
 	uint64_t offset;	/* STACK: above the return address */
 	struct {
 		bool is_xmm;
@@ -26,17 +26,17 @@ struct ph_argument {
 };
 
 /* What earlier parameters have taken; all 0 at first. */
-struct ph_argument_state {
+struct ph_homes {
 	unsigned general, xmm;
 	uint64_t stack;
 	bool is_lost;	/* one was unknown, so that all behind it are */
 };
 
 /* hidden_result: the first general register has the address where the result goes. */
-void ph_argument_begin(struct ph_argument_state *state, bool hidden_result);
-struct ph_argument ph_argument_next(struct ph_argument_state *state, const struct ph_types *types, size_t type);
+void ph_homes_begin(struct ph_homes *state, bool hidden_result);
+struct ph_home ph_homes_next(struct ph_homes *state, const struct ph_types *types, size_t type);
 
 /* Is a result of this type returned in memory that the caller provides? */
-bool ph_argument_is_in_memory(const struct ph_types *types, size_t type);
+bool ph_home_is_in_memory(const struct ph_types *types, size_t type);
 
 #endif

@@ -35,7 +35,7 @@ struct reading {
 	bool is_early;				/* the function's prologue has not run, or not all of it */
 	bool is_storing;			/* if so: it may have stored some of its parameters */
 	ph_addr arguments_at;			/* if so: above the return address */
-	struct ph_argument_state arguments;	/* if so */
+	struct ph_homes arguments;	/* if so */
 };
 
 /* ---- Objects that are not in memory */
@@ -198,19 +198,19 @@ static int is_homed(Dwarf_Die *die)
 	return n == 1 ? 1 : ops[1].atom == DW_OP_deref ? 2 : 0;
 }
 
-static int place_argument(const struct reading *reading, const struct ph_argument *argument,
+static int place_argument(const struct reading *reading, const struct ph_home *argument,
 			  struct ph_variable *variable)
 {
 	struct ph_location location = { .n = argument->n_parts };
 
 	switch (argument->kind) {
-	case PH_ARGUMENT_UNKNOWN:
+	case PH_HOME_UNKNOWN:
 		return 0;
-	case PH_ARGUMENT_STACK:
+	case PH_HOME_STACK:
 		variable->in_memory = true;
 		variable->address = reading->arguments_at + argument->offset;
 		return 0;
-	case PH_ARGUMENT_REGISTERS:
+	case PH_HOME_REGISTERS:
 		break;
 	}
 	for (size_t i = 0; i < argument->n_parts; i++)
@@ -226,11 +226,11 @@ static int place_by_reference(struct reading *reading, struct ph_variable *varia
 {
 	static const struct ph_type address = { .kind = PH_TYPE_POINTER, .size = 8 };
 	const struct ph_types types = { .types = (struct ph_type *)&address, .n = 1 };
-	struct ph_argument argument = ph_argument_next(&reading->arguments, &types, 0);
+	struct ph_home argument = ph_homes_next(&reading->arguments, &types, 0);
 	const struct ph_unwind_frame *frame = reading->at->frame;
 	ph_addr at;
 
-	if (argument.kind == PH_ARGUMENT_REGISTERS) {
+	if (argument.kind == PH_HOME_REGISTERS) {
 		variable->address = frame->regs[argument.parts[0].n];
 	} else {
 		if (reading->at->memory->read(reading->at->memory->user, reading->arguments_at + argument.offset,
@@ -265,16 +265,16 @@ static void confirm(struct reading *reading, Dwarf_Die *die, struct ph_variable 
 static bool place_early(struct reading *reading, Dwarf_Die *die, struct ph_variable *variable, int *ret)
 {
 	int homed = is_homed(die);
-	struct ph_argument argument;
+	struct ph_home argument;
 
 	if (homed == 2) {
 		*ret = place_by_reference(reading, variable);
 		return true;
 	}
-	argument = ph_argument_next(&reading->arguments, &reading->into->types, variable->type);
+	argument = ph_homes_next(&reading->arguments, &reading->into->types, variable->type);
 	if (homed)
 		*ret = place_argument(reading, &argument, variable);
-	if (homed && reading->is_storing && argument.kind == PH_ARGUMENT_REGISTERS && *ret >= 0)
+	if (homed && reading->is_storing && argument.kind == PH_HOME_REGISTERS && *ret >= 0)
 		confirm(reading, die, variable);
 	return homed;
 }
@@ -430,8 +430,8 @@ static void begin_arguments(struct reading *reading)
 	reading->is_early = is_early(reading, function);
 	if (reading->is_early && ph_dwarf_ref(function, DW_AT_type, &type) &&
 	    ph_typedie_add(reading->dwarf, &reading->into->types, &type, &index) >= 0)
-		hidden = ph_argument_is_in_memory(&reading->into->types, index);
-	ph_argument_begin(&reading->arguments, hidden);
+		hidden = ph_home_is_in_memory(&reading->into->types, index);
+	ph_homes_begin(&reading->arguments, hidden);
 }
 
 int ph_variables_read(struct ph_elf *elf, ph_addr bias, const struct ph_variables_frame *at,

@@ -62,16 +62,16 @@ static const struct row rows[] = {
 	{ "? ?", { VOID, INT, -1 }, false },
 };
 
-static void show(const struct ph_argument *argument, char *buf, size_t len)
+static void show(const struct ph_home *argument, char *buf, size_t len)
 {
 	static const char *const general[] = { "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9" };
 
 	*buf = '\0';
-	if (argument->kind == PH_ARGUMENT_UNKNOWN)
+	if (argument->kind == PH_HOME_UNKNOWN)
 		snprintf(buf, len, "?");
-	else if (argument->kind == PH_ARGUMENT_STACK)
+	else if (argument->kind == PH_HOME_STACK)
 		snprintf(buf, len, "[%llu]", (unsigned long long)argument->offset);
-	for (size_t i = 0; argument->kind == PH_ARGUMENT_REGISTERS && i < argument->n_parts; i++) {
+	for (size_t i = 0; argument->kind == PH_HOME_REGISTERS && i < argument->n_parts; i++) {
 		size_t at = strlen(buf);
 
 		if (argument->parts[i].is_xmm)
@@ -85,13 +85,13 @@ static void parameters_are_where_the_convention_has_them(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct ph_argument_state arguments;
+		struct ph_homes arguments;
 		char text[256] = "", one[64];
 
-		ph_argument_begin(&arguments, rows[i].hidden);
+		ph_homes_begin(&arguments, rows[i].hidden);
 		for (size_t p = 0; rows[i].parameters[p] >= 0; p++) {
-			struct ph_argument argument =
-				ph_argument_next(&arguments, &types, (size_t)rows[i].parameters[p]);
+			struct ph_home argument =
+				ph_homes_next(&arguments, &types, (size_t)rows[i].parameters[p]);
 
 			show(&argument, one, sizeof(one));
 			if (p)
@@ -105,11 +105,11 @@ static void parameters_are_where_the_convention_has_them(void **state)
 static void large_and_packed_results_are_in_memory(void **state)
 {
 	(void)state;
-	assert_true(ph_argument_is_in_memory(&types, BIG));
-	assert_true(ph_argument_is_in_memory(&types, PACKED));
-	assert_false(ph_argument_is_in_memory(&types, MIXED));
-	assert_false(ph_argument_is_in_memory(&types, LDOUBLE));
-	assert_false(ph_argument_is_in_memory(&types, VOID));
+	assert_true(ph_home_is_in_memory(&types, BIG));
+	assert_true(ph_home_is_in_memory(&types, PACKED));
+	assert_false(ph_home_is_in_memory(&types, MIXED));
+	assert_false(ph_home_is_in_memory(&types, LDOUBLE));
+	assert_false(ph_home_is_in_memory(&types, VOID));
 }
 
 int main(void)
