@@ -188,6 +188,9 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason);
 /* Session at index, or the current one when there is nil; an error when there is neither. */
 struct ph_session *ph_bind_check_session(lua_State *L, int index);
 
+/* The process that argument 1, a session or nil, means: of the thread that is current in it; raises when it has ended. */
+struct ph_process *ph_bind_check_process(lua_State *L, const char *what);
+
 /* Runs it as session:run does; raises what that raises. */
 void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret);
 

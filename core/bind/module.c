@@ -6,7 +6,7 @@
 #define WHERE_MAX 2048
 
 /* The process that a session's looking functions mean: of the event being handled, else the target. */
-static struct ph_process *check_process(lua_State *L, const char *what)
+struct ph_process *ph_bind_check_process(lua_State *L, const char *what)
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
 	struct ph_thread *thread = ph_session_thread(session);
@@ -50,7 +50,7 @@ static int add_module(const struct ph_module_info *module, void *user)
 
 static int l_modules(lua_State *L)	/* core.modules(session) -> list */
 {
-	struct ph_process *process = check_process(L, "modules");
+	struct ph_process *process = ph_bind_check_process(L, "modules");
 	struct ph_err err;
 
 	lua_newtable(L);
@@ -61,7 +61,7 @@ static int l_modules(lua_State *L)	/* core.modules(session) -> list */
 
 static int l_where(lua_State *L)	/* core.where(session, address) -> string */
 {
-	struct ph_process *process = check_process(L, "where");
+	struct ph_process *process = ph_bind_check_process(L, "where");
 	ph_addr addr = ph_bind_check_addr(L, 2, "where: address");
 	char text[WHERE_MAX];
 
@@ -93,7 +93,7 @@ static int add_symbol(const struct ph_symbol_info *symbol, void *user)
 
 static int l_find_syms(lua_State *L)	/* core.find_syms(session, glob) -> list */
 {
-	struct ph_process *process = check_process(L, "find_syms");
+	struct ph_process *process = ph_bind_check_process(L, "find_syms");
 	const char *glob = luaL_checkstring(L, 2);
 	struct ph_err err;
 

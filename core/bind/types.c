@@ -1,8 +1,10 @@
+#include <errno.h>
 #include <string.h>
 
 #include "bind/bind.h"
 #include "engine/tracer.h"
 #include "engine/typed.h"
+#include "image/unwind.h"
 
 /* What the engine answers, in memory that Lua frees: making 64-bit numbers runs Lua code, which may be interrupted. */
 #define ANSWER "ptracehook.variables"
@@ -261,6 +263,105 @@ static int l_variables(lua_State *L)
 	return 1;
 }
 
+/* ---- Signatures */
+
+#define SIGNATURE "ptracehook.signature"
+
+static int l_gc_signature(lua_State *L)
+{
+	ph_signature_fini(lua_touserdata(L, 1));
+	return 0;
+}
+
+static struct ph_signature *push_signature_room(lua_State *L)
+{
+	struct ph_signature *answer = lua_newuserdata(L, sizeof(*answer));
+
+	memset(answer, 0, sizeof(*answer));
+	if (luaL_newmetatable(L, SIGNATURE)) {
+		lua_pushcfunction(L, l_gc_signature);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return answer;
+}
+
+/* Into the table at the top: {"rdi", "xmm0"} as parts, or the offset above the return address as stack. */
+static void set_home(lua_State *L, const struct ph_home *home)
+{
+	static const char *const general[] = {
+		[PH_UNWIND_RAX] = "rax", [PH_UNWIND_RDX] = "rdx", [PH_UNWIND_RCX] = "rcx", [PH_UNWIND_RSI] = "rsi",
+		[PH_UNWIND_RDI] = "rdi", [PH_UNWIND_R8] = "r8",	  [PH_UNWIND_R9] = "r9",
+	};
+
+	switch (home->kind) {
+	case PH_HOME_UNKNOWN:
+		break;
+	case PH_HOME_STACK:
+		lua_pushnumber(L, (lua_Number)home->offset);
+		lua_setfield(L, -2, "stack");
+		break;
+	case PH_HOME_REGISTERS:
+		lua_createtable(L, (int)home->n_parts, 0);
+		for (size_t i = 0; i < home->n_parts; i++) {
+			if (home->parts[i].is_xmm)
+				lua_pushfstring(L, "xmm%d", (int)home->parts[i].n);
+			else
+				lua_pushstring(L, general[home->parts[i].n]);
+			lua_rawseti(L, -2, (int)i + 1);
+		}
+		lua_setfield(L, -2, "parts");
+		break;
+	}
+}
+
+static void push_parameter(lua_State *L, const struct ph_parameter *parameter)
+{
+	lua_createtable(L, 0, 4);
+	lua_pushstring(L, parameter->name);
+	lua_setfield(L, -2, "name");
+	set_number(L, "type", parameter->type + 1);
+	set_flag(L, "text", parameter->is_text);
+	set_home(L, &parameter->place);
+}
+
+/*
+ * core.signature(session, address) -> {types = types, name =, variadic =, result = parameter, parameters…}, or nil when no debug information describes a function that begins there.
+ */
+static int l_signature(lua_State *L)
+{
+	struct ph_process *process = ph_bind_check_process(L, "hook");
+	ph_addr addr = ph_bind_check_addr(L, 2, "hook: address");
+	struct ph_signature *answer = push_signature_room(L);
+	struct ph_err err;
+	uint64_t serial;
+	int r;
+
+	ph_bind_enter();
+	r = ph_typed_signature(process, addr, answer, &serial, &err);
+	ph_bind_leave();
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	lua_createtable(L, (int)answer->n, 4);
+	push_types(L, &answer->types, serial);
+	lua_setfield(L, -2, "types");
+	lua_pushstring(L, answer->name);
+	lua_setfield(L, -2, "name");
+	set_flag(L, "variadic", answer->is_variadic);
+	if (answer->has_result) {
+		push_parameter(L, &answer->result);
+		lua_setfield(L, -2, "result");
+	}
+	for (size_t i = 0; i < answer->n; i++) {
+		push_parameter(L, &answer->list[i]);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+	ph_signature_fini(answer);
+	return 1;
+}
+
 void ph_bind_open_types(lua_State *L)		/* core -> core */
 {
 	static const luaL_Reg functions[] = {
@@ -269,6 +370,7 @@ void ph_bind_open_types(lua_State *L)		/* core -> core */
 		{ "process_by_pid", l_process_by_pid },
 		{ "process_of", l_process_of },
 		{ "variables", l_variables },
+		{ "signature", l_signature },
 		{ NULL, NULL },
 	};
 

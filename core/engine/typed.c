@@ -155,3 +155,16 @@ int ph_typed_variables(struct ph_thread *thread, enum ph_variables_which which, 
 	*ret_serial = ph_types_serial(elf);
 	return 0;
 }
+
+int ph_typed_signature(struct ph_process *process, ph_addr addr, struct ph_signature *ret, uint64_t *ret_serial,
+		       struct ph_err *err)
+{
+	struct ph_module *module = ph_modules_at(process, addr);
+	struct ph_elf *elf = module ? ph_modules_elf(process, module) : NULL;
+	int r = elf ? ph_signature_read(elf, addr - module->bias, ret) : -ENOENT;
+
+	if (r < 0)
+		return r == -ENOENT ? r : ph_err_set(err, r, "read signature");
+	*ret_serial = ph_types_serial(elf);
+	return 0;
+}

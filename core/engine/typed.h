@@ -8,6 +8,7 @@
 #define PH_ENGINE_TYPED_H
 
 #include "engine/thread.h"
+#include "image/signature.h"
 #include "image/types.h"
 #include "image/variables.h"
 
@@ -25,5 +26,9 @@ int ph_typed_follow(struct ph_process *process, uint64_t serial, ph_type_ref ref
 /* Of the function in which the thread stands. -ENOENT: no debug information describes it. */
 int ph_typed_variables(struct ph_thread *thread, enum ph_variables_which which, struct ph_variables *ret,
 		       uint64_t *ret_serial, struct ph_err *err);
+
+/* Of the function that begins at addr. -ENOENT, without words: no debug information describes it. */
+int ph_typed_signature(struct ph_process *process, ph_addr addr, struct ph_signature *ret, uint64_t *ret_serial,
+		       struct ph_err *err);
 
 #endif

@@ -83,6 +83,29 @@ bool ph_home_is_in_memory(const struct ph_types *types, size_t type)
 	return halves[0] == MEMORY && types->types[type].kind != PH_TYPE_FLOAT;
 }
 
+struct ph_home ph_home_of_result(const struct ph_types *types, size_t type)
+{
+	static const uint8_t general_results[] = { PH_UNWIND_RAX, PH_UNWIND_RDX };
+	struct ph_home result = { .kind = PH_HOME_REGISTERS };
+	unsigned general = 0, xmm = 0;
+	enum class halves[2];
+
+	classify_whole(types, type, halves);
+	/* long double is in st(0), which has no number here. */
+	if (halves[0] == UNKNOWN || types->types[type].size == 0 ||
+	    (types->types[type].kind == PH_TYPE_FLOAT && types->types[type].size > 8))
+		return (struct ph_home){ .kind = PH_HOME_UNKNOWN };
+	if (halves[0] == MEMORY)
+		return (struct ph_home){ .kind = PH_HOME_STACK };
+	for (; result.n_parts < (types->types[type].size + 7) / 8; result.n_parts++) {
+		bool is_xmm = halves[result.n_parts] != INTEGER;
+
+		result.parts[result.n_parts].is_xmm = is_xmm;
+		result.parts[result.n_parts].n = is_xmm ? xmm++ : general_results[general++];
+	}
+	return result;
+}
+
 void ph_homes_begin(struct ph_homes *state, bool hidden_result)
 {
 	*state = (struct ph_homes){ .general = hidden_result };

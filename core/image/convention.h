@@ -36,6 +36,9 @@ struct ph_homes {
 void ph_homes_begin(struct ph_homes *state, bool hidden_result);
 struct ph_home ph_homes_next(struct ph_homes *state, const struct ph_types *types, size_t type);
 
+/* Where a result is: in registers; PH_HOME_STACK: in memory, whose address is in rax. */
+struct ph_home ph_home_of_result(const struct ph_types *types, size_t type);
+
 /* Is a result of this type returned in memory that the caller provides? */
 bool ph_home_is_in_memory(const struct ph_types *types, size_t type);
 

@@ -23,7 +23,7 @@
 ---@field enter? fun(...): Action?
 ---@field leave? fun(ret: any): number|integer|boolean|Action|nil
 ---@field unwound? fun(): Action?
----@field proto? string a C prototype
+---@field proto? string|boolean a C prototype; true: as debug information declares it; false: untyped, whatever that says
 
 --- One call of a hooked function, in its enter, leave and unwound: a table of its own, in which scripts may keep what they
 --- like. nil elsewhere.
@@ -35,7 +35,7 @@
 --- end })
 --- ```
 ---@class Call
----@field args table the arguments as enter got them; by their names too, when the prototype has those
+---@field args table the arguments as enter got them; by their names too, when the prototype or debug information has those
 ---@field caller integer where it returns to
 ---@field depth integer 1; 2 inside another call of the function in the same thread, and so on
 
@@ -64,10 +64,18 @@ this = nil
 --- and result typed: integers signed as they are declared (those of 64 bits as int64_t and uint64_t), float and double as
 --- numbers, bool as boolean, `const char *` as a string (nil for NULL, the address when it cannot be read), other
 --- pointers as addresses. Arguments that do not fit into registers come from the stack; those behind `...` are left out.
---- Without a prototype there are six uint64_t. A name of C++ with its list of parameters is a place.
+--- A name of C++ with its list of parameters is a place.
+---
+--- Without a prototype, debug information (`gcc -g`, or a debug file) types and names what the function takes and gives:
+--- whole numbers, booleans and enumerators are numbers of the width and sign that they are declared with, every pointer
+--- is an address, structures by value are objects as `mem.as` gives them, long double is a number; what is passed behind
+--- `...` follows untyped, up to six registers. `{ proto = true }` goes further: `const char *` is a string and bool a
+--- boolean, as with a prototype. Where nothing describes the function (assembler, stripped programs, optimised copies whose
+--- arguments are elsewhere), and with `{ proto = false }`, there are six uint64_t, and the result is rax.
 ---
 --- Errors: no such place; a prototype that does not parse, or passes what is not passed in registers one by one
---- (structures by value, long double); no function to call. In the hook: what leave returns is none of the above.
+--- (structures by value, long double: debug information has those); no function to call. In the hook: what leave returns
+--- is none of the above, or for a result that no single register holds; `proto = true` and nothing describes the function.
 ---
 --- ```lua
 --- hook("int calc(int a, int b)", {
@@ -91,7 +99,7 @@ function hook(where, functions, options) end
 --- ```
 ---@param where Where|string
 ---@param fn fun(...): any
----@param options? {proto: string} and BreakpointOptions, but mode
+---@param options? {proto: string|boolean} and BreakpointOptions, but mode
 ---@return FunctionHandle
 function replace(where, fn, options) end
 
@@ -124,6 +132,6 @@ function Session:hook(where, functions, options) end
 --- ```
 ---@param where Where|string
 ---@param fn fun(...): any
----@param options? {proto: string}
+---@param options? {proto: string|boolean}
 ---@return FunctionHandle
 function Session:replace(where, fn, options) end

@@ -1,10 +1,11 @@
 -- hook - functions: their calls with arguments and result, and other functions in their place.
 --
 -- A breakpoint at the first instruction; the return is a trap of the engine's (core/engine/returns.h), which tells
--- which call it was. Types come from a prototype (prototype.lua); without one arguments are six addresses, the result
--- is rax.
+-- which call it was. Types come from a prototype (prototype.lua), or from debug information when the function is first
+-- entered (signature.lua); arguments.lua reads and writes by them.
 
 local core = require "ptracehook.core"
+local arguments = require "ptracehook.arguments"
 local breakpoint = require "ptracehook.breakpoint"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
@@ -18,139 +19,12 @@ local regs, mem = core.load("regs").new(nil), core.load("mem").new(nil)
 -- enum ph_until_end
 local DONE, THREAD_GONE = 0, 2
 
--- ---- Values
-
-local function signed(value, size)
-	if size == 8 then
-		return number.i64(value)
-	end
-	local span = 2 ^ (size * 8)
-	return value >= span / 2 and value - span or value
-end
-
-local masks = { [1] = 0xffULL, [2] = 0xffffULL, [4] = 0xffffffffULL }
-local band = require("bit").band
-
-local function whole(what, value)
-	if what.size == 8 then
-		return what.signed and number.i64(value) or value
-	end
-	value = tonumber(band(value, masks[what.size]))
-	return what.signed and signed(value, what.size) or value
-end
-
--- By kind of type: 64 bits, as a register or the stack has them, as a script sees them.
-local shown = {
-	int = whole,
-	bool = function(_, value) return band(value, 0xffULL) ~= 0ULL end,
-	pointer = function(_, value) return value end,
-	string = function(_, value)
-		if value == 0ULL then
-			return nil
-		end
-		local text = mem.try_cstr(value)
-		return text or value
-	end,
-	void = function() return nil end,
-}
-
-local function read_argument(argument)
-	local what = argument.what
-	if argument.vector then
-		local lanes = regs[argument.vector]
-		if what.kind == "float" then
-			return lanes.f32[0]
-		end
-		return lanes.f64[0]
-	elseif argument.stack then
-		local at = regs.rsp + argument.stack
-		if what.kind == "double" then
-			return mem.f64[at]
-		elseif what.kind == "float" then
-			return mem.f32[at]
-		end
-		return shown[what.kind](what, mem.u64[at])
-	end
-	return shown[what.kind](what, regs[argument.register])
-end
-
-local function read_result(what)
-	if what == nil then
-		return regs.rax
-	elseif what.kind == "double" then
-		return regs.xmm0.f64[0]
-	elseif what.kind == "float" then
-		return regs.xmm0.f32[0]
-	end
-	return shown[what.kind](what, regs.rax)
-end
-
-local function is_result(value)
-	return type(value) == "number" or type(value) == "boolean" or number.is_wide(value)
-end
-
-local function write_vector(name, kind, value, title)
-	value = number.is_wide(value) and tonumber(value) or value
-	if type(value) ~= "number" then
-		check.fail("%s: number expected, got %s", title, number.show(value))
-	end
-	regs[name][kind == "float" and "f32" or "f64"][0] = value
-end
-
--- A whole number as a register takes it.
-local function integer_of(value, title)
-	if type(value) == "boolean" then
-		return value and 1 or 0
-	end
-	return check.call(number.fit, value, 64, title, check.HERE)
-end
-
-local function write_result(what, value, title)
-	if what and (what.kind == "double" or what.kind == "float") then
-		write_vector("xmm0", what.kind, value, title)
-	else
-		regs.rax = integer_of(value, title)
-	end
-end
-
-local function write_argument(argument, index, value)
-	local title = "original: argument " .. index
-	local kind = argument.what and argument.what.kind
-	if argument.vector then
-		write_vector(argument.vector, kind, value, title)
-	elseif argument.register then
-		regs[argument.register] = integer_of(value, title)
-	elseif kind == "double" or kind == "float" then
-		mem[kind == "float" and "f32" or "f64"][regs.rsp + argument.stack] = value
-	else
-		mem.u64[regs.rsp + argument.stack] = integer_of(value, title)
-	end
-end
-
-local untyped = {}
-for i, name in ipairs { "rdi", "rsi", "rdx", "rcx", "r8", "r9" } do
-	untyped[i] = { register = name }
-end
-
--- The arguments as a list, and by their names.
-local function read_arguments(proto)
-	if not proto then
-		return { regs.rdi, regs.rsi, regs.rdx, regs.rcx, regs.r8, regs.r9 }, 6
-	end
-	local list = {}
-	for i, argument in ipairs(proto.arguments) do
-		local value = read_argument(argument)
-		list[i] = value
-		if argument.name then
-			list[argument.name] = value
-		end
-	end
-	return list, #proto.arguments
-end
-
 -- ---- What is hooked
 
 local function prototype_of(what, text)
+	if type(text) == "boolean" then
+		return nil
+	end
 	local proto, why = core.load("prototype").parse(check.string(what .. ": proto", text))
 	return proto or check.fail("%s: '%s' is no C prototype: %s", what, text, why)
 end
@@ -165,6 +39,55 @@ local function place_of(session, what, where, proto)
 	proto = prototype_of(what, where)
 	return proto.name or check.fail("%s: '%s' has no name of a function: give the place first, and it as proto", what,
 		where), proto
+end
+
+-- What debug information says of the function at rip; false: nothing.
+local function discover(state)
+	local is_many = #state.breakpoint.addresses > 1
+	local address = regs.rip
+	local key = is_many and number.key(address)
+	local known = is_many and state.protos[key]
+	if known ~= nil and is_many then
+		return known
+	end
+	local proto = core.load("signature").of(state.session, address, state.as_declared) or false
+	if state.as_declared and not proto then
+		check.fail("hook: proto = true: no debug information describes the function at %s (compile it with -g, or give its "
+			.. "prototype)", number.hex(address))
+	elseif is_many then
+		state.protos[key] = proto
+	else
+		state.proto = proto
+	end
+	return proto
+end
+
+-- The types of the function that was entered; false: none are known.
+local function proto_of(state)
+	local proto = state.proto
+	if proto == nil then
+		return discover(state)
+	end
+	return proto
+end
+
+-- proto: a prototype that was given; true: debug information is to say; false: nothing is; nil: it may.
+local function new_state(session, proto, asked)
+	if asked == false then
+		proto = false
+	end
+	return { session = session, proto = proto, as_declared = asked == true, protos = {} }
+end
+
+-- Of calls in flight whose place is several addresses: what discover found when they were entered.
+local found_at_entry = setmetatable({}, { __mode = "k" })
+
+local function result_type(state, this)
+	local proto = state.proto
+	if proto == nil then
+		proto = found_at_entry[this]
+	end
+	return proto and proto.result or nil
 end
 
 local Handle = { __metatable = "Handle" }
@@ -237,17 +160,21 @@ local function depth_by_stack(state, tid)
 end
 
 local function on_enter_alone(state)
-	local args, n = read_arguments(state.proto)
+	local args, n = arguments.read(proto_of(state))
 	local this = { args = args, caller = mem.u64[regs.rsp], depth = depth_by_stack(state, core.tid()) }
 	return call_enter(state, this, n)
 end
 
 local function on_enter(state)
-	local args, n = read_arguments(state.proto)
+	local proto = proto_of(state)
+	local args, n = arguments.read(proto)
 	local tid = core.tid()
 	local depth = (state.depths[tid] or 0) + 1
 	local this = { args = args, depth = depth, caller = false } -- room for all three at once
 	this.caller = core.await(this, state.id)
+	if state.proto == nil then
+		found_at_entry[this] = proto
+	end
 	state.depths[tid] = depth
 	return call_enter(state, this, n)
 end
@@ -257,10 +184,11 @@ local function on_return(state, this)
 		return nil
 	end
 	relay.this = this
-	local value = state.leave(read_result(state.result))
+	local result = result_type(state, this)
+	local value = state.leave(arguments.read_result(result))
 	relay.this = nil
-	if is_result(value) then
-		write_result(state.result, value, "hook: what leave returned")
+	if arguments.is_result(value) then
+		arguments.write_result(result, value, "hook: what leave returned")
 		return nil
 	end
 	return answer(state, value)
@@ -326,13 +254,14 @@ end
 
 function M.hook(session, where, functions, options)
 	check_functions(functions)
-	local state = { enter = functions.enter, leave = functions.leave, unwound = functions.unwound, depths = {}, open = {} }
-	where, state.proto = place_of(session, "hook", where, functions.proto)
-	state.result = state.proto and state.proto.result
+	local at, proto = place_of(session, "hook", where, functions.proto)
+	local state = new_state(session, proto, functions.proto)
+	state.enter, state.leave, state.unwound = functions.enter, functions.leave, functions.unwound
+	state.depths, state.open = {}, {}
 	state.id, next_id = next_id, next_id + 1
 	states[state.id] = state
 	local alone = not state.leave and not state.unwound
-	return add(session, state, where, alone and function() return on_enter_alone(state) end
+	return add(session, state, at, alone and function() return on_enter_alone(state) end
 		or function() return on_enter(state) end, options)
 end
 
@@ -349,21 +278,13 @@ local function call_original(state, call, ...)
 		regs.rip = call.address
 		state.passing[call.tid] = true
 	end
-	local places = state.proto and state.proto.arguments or untyped
-	for i = 1, select("#", ...) do
-		local value = select(i, ...)
-		if not places[i] then
-			check.fail("original: %d arguments at most, got %d", #places, select("#", ...))
-		elseif value ~= nil then
-			write_argument(places[i], i, value)
-		end
-	end
+	arguments.write(call.proto, ...)
 	if wait.finish_call() == "unwound" then
 		call.unwound = true
 		return nil, "unwound"
 	end
 	call.returned = true
-	return read_result(state.result)
+	return arguments.read_result(call.proto and call.proto.result or nil)
 end
 
 local function replaced(state)
@@ -372,18 +293,19 @@ local function replaced(state)
 		state.passing[tid] = nil
 		return nil
 	end
-	local args, n = read_arguments(state.proto)
-	local call = { tid = tid, rsp = regs.rsp, address = regs.rip, caller = mem.u64[regs.rsp] }
+	local proto = proto_of(state)
+	local args, n = arguments.read(proto)
+	local call = { tid = tid, rsp = regs.rsp, address = regs.rip, caller = mem.u64[regs.rsp], proto = proto }
 	relay.this = { args = args, caller = call.caller, depth = 1 }
 	relay.original = function(...) return call_original(state, call, ...) end
 	local value = state.fn(unpack(args, 1, n))
 	relay.this, relay.original = nil, nil
 	if call.unwound then
 		return nil
-	elseif value ~= nil and not is_result(value) then
+	elseif value ~= nil and not arguments.is_result(value) then
 		return answer(state, value)
 	elseif value ~= nil then
-		write_result(state.result, value, "replace: what the function returned")
+		arguments.write_result(proto and proto.result or nil, value, "replace: what the function returned")
 	end
 	if call.returned then
 		return nil
@@ -399,11 +321,11 @@ function M.replace(session, where, fn, options)
 	for name, value in pairs(check.table("replace: options", options) or {}) do
 		given[name] = value
 	end
-	local state = { fn = fn, passing = {} }
-	where, state.proto = place_of(session, "replace", where, given.proto)
+	local at, proto = place_of(session, "replace", where, given.proto)
+	local state = new_state(session, proto, given.proto)
+	state.fn, state.passing = fn, {}
 	given.proto = nil
-	state.result = state.proto and state.proto.result
-	return add(session, state, where, function() return replaced(state) end, given)
+	return add(session, state, at, function() return replaced(state) end, given)
 end
 
 return M

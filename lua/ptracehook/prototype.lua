@@ -115,8 +115,8 @@ end
 -- What may be passed in registers; where says what it is, for errors.
 local function usable(what, where)
 	if what.kind == "aggregate" then
-		fail("%s: %s by value is not passed as integers are: give it as a pointer, or read it in enter from registers and "
-			.. "stack", where, what.name)
+		fail("%s: %s by value is not passed as integers are: give it as a pointer, or let debug information say (the "
+			.. "function's name in place of a prototype)", where, what.name)
 	elseif what.kind == "unknown" then
 		fail("%s: there is no type '%s'; a pointer to it would do, or one of C's own types", where, what.name)
 	end

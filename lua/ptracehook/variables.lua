@@ -27,6 +27,11 @@ local function memory_of(bytes, lost)
 	return mem
 end
 
+-- An object of this type out of bytes that stand in no memory.
+function M.read_bytes(t, bytes, pid)
+	return typed.read(t, 0ULL, memory_of(bytes), pid)
+end
+
 local function value_of(variable, t, process)
 	if variable.address then
 		if t.size == 0 or t.kind == "function" then

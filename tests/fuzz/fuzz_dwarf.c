@@ -12,6 +12,7 @@
 
 #include "image/functions.h"
 #include "image/lines.h"
+#include "image/signature.h"
 #include "image/symbols.h"
 #include "image/tailcall.h"
 #include "image/types.h"
@@ -96,6 +97,31 @@ static void check_types(const struct ph_types *types)
 		require(types->members[i].name && types->members[i].type < types->n && types->members[i].bits <= 64);
 }
 
+static void check_home(const struct ph_home *home)
+{
+	require(home->n_parts <= 2);
+	for (size_t i = 0; i < home->n_parts; i++)
+		require(home->parts[i].n < 16);
+}
+
+static void check_signature(struct ph_elf *elf, ph_addr vaddr)
+{
+	struct ph_signature signature;
+
+	if (ph_signature_read(elf, vaddr, &signature) < 0)
+		return;
+	check_types(&signature.types);
+	for (size_t i = 0; i < signature.n; i++) {
+		require(signature.list[i].name && signature.list[i].type < signature.types.n);
+		check_home(&signature.list[i].place);
+	}
+	if (signature.has_result) {
+		require(signature.result.type < signature.types.n);
+		check_home(&signature.result.place);
+	}
+	ph_signature_fini(&signature);
+}
+
 static void check_variables(struct ph_elf *elf, ph_addr vaddr, enum ph_variables_which which)
 {
 	struct ph_unwind_frame frame = { .known = (1u << PH_UNWIND_REGS) - 1, .is_exact = true };
@@ -144,6 +170,7 @@ static void check_place(struct ph_elf *elf, ph_addr vaddr)
 	check_unwind(elf, vaddr);
 	check_variables(elf, vaddr, PH_VARIABLES_PARAMETERS);
 	check_variables(elf, vaddr, PH_VARIABLES_LOCALS);
+	check_signature(elf, vaddr);
 }
 
 static void check_names(struct ph_elf *elf)

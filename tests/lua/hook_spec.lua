@@ -352,9 +352,9 @@ describe("prototypes", function()
 		["extern int puts(const char *restrict s)"] = "int-4 puts(string@rdi s)",
 		["uint8_t f(int8_t a, uint32_t b)"] = "int+1 f(int-1@rdi a, int+4@rsi b)",
 		["int f(long double x)"] = "argument 1: long double by value is not passed as integers are: give it as a pointer, "
-			.. "or read it in enter from registers and stack",
+			.. "or let debug information say (the function\'s name in place of a prototype)",
 		["int f(struct point p)"] = "argument 1: struct point by value is not passed as integers are: give it as a pointer, "
-			.. "or read it in enter from registers and stack",
+			.. "or let debug information say (the function\'s name in place of a prototype)",
 		["int f(quux a)"] = "argument 1: there is no type 'quux'; a pointer to it would do, or one of C's own types",
 		["int f(int a"] = "the list of arguments does not end: a ')' is missing",
 		["int f"] = "a '(' with the arguments is missing",

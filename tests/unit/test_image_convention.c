@@ -112,11 +112,33 @@ static void large_and_packed_results_are_in_memory(void **state)
 	assert_false(ph_home_is_in_memory(&types, VOID));
 }
 
+static void results_are_where_the_convention_has_them(void **state)
+{
+	static const struct {
+		int type;
+		const char *place;
+	} results[] = {
+		{ INT, "rax" },		{ POINTER, "rax" },   { FLOAT, "xmm0" },       { INT2, "rax" },
+		{ MIXED, "xmm0+rax" },	{ FLOATS3, "xmm0+xmm1" }, { BIG, "[0]" },      { PACKED, "[0]" },
+		{ LDOUBLE, "?" },	{ VOID, "?" },	      { INCOMPLETE, "?" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		struct ph_home result = ph_home_of_result(&types, (size_t)results[i].type);
+		char text[64];
+
+		show(&result, text, sizeof(text));
+		assert_string_equal(text, results[i].place);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parameters_are_where_the_convention_has_them),
 		cmocka_unit_test(large_and_packed_results_are_in_memory),
+		cmocka_unit_test(results_are_where_the_convention_has_them),
 	};
 
 	return cmocka_run_group_tests_name("image/convention", tests, NULL, NULL);
