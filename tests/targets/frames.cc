@@ -4,6 +4,7 @@
  *	recurse		each thread calls deep(N), which calls itself N times
  *	jump		each thread calls jumper N times; each call goes down N % 8 times and then jumps out by longjmp
  *	throw		the same by an exception, through frames with destructors
+ *	plunge		each thread calls jumper and thrower N - 1, which go all the way down before they jump and throw
  *	mixed		recurse, jump and throw in turns
  *	tail		tail_first(i) N times, which ends in a jump to tail_last(i)
  *	signal		interrupted(i) N times, in which a handler, on a stack of its own, calls in_handler(i)
@@ -155,6 +156,10 @@ static void work(const char *how)
 			sum += interrupted(i);
 		else if (strcmp(how, "leap") == 0)
 			leap_once(i);
+	}
+	if (strcmp(how, "plunge") == 0) {
+		jump_once(n - 1);
+		sum += catcher(n - 1);
 	}
 	if (strcmp(how, "gone") == 0)
 		gone();
