@@ -121,6 +121,7 @@ struct ph_event {
 	const siginfo_t *siginfo;		/* PH_EVENT_SIGNAL */
 	const char *path;			/* PH_EVENT_EXEC */
 	struct ph_process *child;		/* PH_EVENT_FORK */
+	bool jumped;				/* PH_EVENT_INSTRUCTION: the thread did not come from the one before it */
 	bool leave;				/* PH_EVENT_SYSCALL: the call returns; else it is about to be made */
 	struct ph_reason reason;		/* PH_EVENT_EXIT, PH_EVENT_THREAD_EXIT: how it ended */
 	const struct ph_module_info *module;	/* PH_EVENT_LOAD, before its constructors run; PH_EVENT_UNLOAD, when it is gone */
@@ -548,14 +549,23 @@ PH_API int ph_process_each_symbol(struct ph_process *process, const char *glob,
 PH_API int ph_process_each_module(struct ph_process *process, int (*fn)(const struct ph_module_info *, void *),
 				  void *user, struct ph_err *err);
 
+struct ph_steps_options {
+	ph_addr from, to;	/* [from, to) */
+	pid_t thread;		/* the only one that it is for; 0: every one */
+	bool branches;		/* only where a thread comes otherwise than from the instruction before: branch by branch */
+	ph_event_fn fn;
+	void *user;
+	void (*user_free)(void *user);
+};
+
 /*
- * fn is called (PH_EVENT_INSTRUCTION) before each instruction of [from, to) that a thread runs; thread: of which one, 0:
- * of every one. Threads that it may concern are single-stepped, wherever they are. One pass of a repeated string
- * instruction is one call, and so are two instructions of which the first loads ss. One that a signal's handler
- * interrupts before it ran is told again when the handler returns. A handler, for ph_handler_remove and its like.
+ * fn is called (PH_EVENT_INSTRUCTION) before each instruction of the range that a thread runs. Threads that it may
+ * concern are single-stepped, wherever they are. One pass of a repeated string instruction is one call, and so are two
+ * instructions of which the first loads ss. One that a signal's handler interrupts before it ran is told again when the
+ * handler returns. A handler, for ph_handler_remove and its like.
  */
-PH_API int ph_steps_add(struct ph_session *session, ph_addr from, ph_addr to, pid_t thread, ph_event_fn fn, void *user,
-			void (*user_free)(void *user), struct ph_handler **ret, struct ph_err *err);
+PH_API int ph_steps_add(struct ph_session *session, const struct ph_steps_options *options, struct ph_handler **ret,
+			struct ph_err *err);
 
 #ifdef __cplusplus
 }

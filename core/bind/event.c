@@ -269,10 +269,14 @@ static int l_on_syscall(lua_State *L)
 	return 1;
 }
 
-static int l_steps(lua_State *L)	/* core.steps(session | nil, fn, from, to, tid) -> Handle */
+static int l_steps(lua_State *L)	/* core.steps(session | nil, fn, from, to, tid, branches) -> Handle */
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
-	ph_addr from = ph_bind_check_addr(L, 3, "steps: from"), to = ph_bind_check_addr(L, 4, "steps: to");
+	struct ph_steps_options options = {
+		.from = ph_bind_check_addr(L, 3, "steps: from"), .to = ph_bind_check_addr(L, 4, "steps: to"),
+		.thread = (pid_t)lua_tointeger(L, 5), .branches = lua_toboolean(L, 6),
+		.fn = on_event, .user_free = forget,
+	};
 	struct hook **handle, *hook;
 	struct ph_action action;
 	struct ph_err err;
@@ -285,9 +289,9 @@ static int l_steps(lua_State *L)	/* core.steps(session | nil, fn, from, to, tid)
 	*handle = NULL;
 	luaL_getmetatable(L, HANDLE);
 	lua_setmetatable(L, -2);
-	hook = new_hook(L, 2, PH_EVENT_INSTRUCTION, handle);
+	options.user = hook = new_hook(L, 2, PH_EVENT_INSTRUCTION, handle);
 	ph_bind_enter();
-	r = ph_steps_add(session, from, to, (pid_t)lua_tointeger(L, 5), on_event, hook, forget, &hook->handler, &err);
+	r = ph_steps_add(session, &options, &hook->handler, &err);
 	ph_bind_leave();
 	if (r < 0) {
 		forget(hook);

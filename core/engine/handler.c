@@ -14,8 +14,7 @@ struct ph_handler {
 	ph_event_fn fn;
 	void *user;
 	void (*user_free)(void *user);
-	ph_addr from, to;	/* PH_EVENT_INSTRUCTION: of which addresses … */
-	pid_t thread;		/* … and threads; 0: all */
+	struct ph_steps_options steps;	/* PH_EVENT_INSTRUCTION: which ones */
 	bool enabled, removed;
 	bool in_list;	/* the list holds a reference */
 	struct ph_call_set *calls;	/* owned; PH_EVENT_SYSCALL */
@@ -191,8 +190,9 @@ static bool takes(const struct ph_handler *handler, const struct ph_event *event
 	if (event->kind == PH_EVENT_SYSCALL)
 		return takes_call(handler, event);
 	if (event->kind == PH_EVENT_INSTRUCTION)
-		return event->address >= handler->from && event->address < handler->to &&
-		       (!handler->thread || handler->thread == event->thread->tid);
+		return event->address >= handler->steps.from && event->address < handler->steps.to &&
+		       (!handler->steps.thread || handler->steps.thread == event->thread->tid) &&
+		       (event->jumped || !handler->steps.branches);
 	return !handler->signals || !event->siginfo || (handler->signals >> (event->siginfo->si_signo - 1) & 1);
 }
 
@@ -229,11 +229,19 @@ void ph_handler_emit(struct ph_session *session, const struct ph_event *event, s
 		free(frozen);
 }
 
-void ph_handler_limit(struct ph_handler *handler, ph_addr from, ph_addr to, pid_t thread)
+void ph_handler_limit(struct ph_handler *handler, const struct ph_steps_options *options)
 {
-	handler->from = from;
-	handler->to = to;
-	handler->thread = thread;
+	handler->steps = *options;
+}
+
+bool ph_handler_wants_branches(const struct ph_session *session)
+{
+	const struct ph_handler *handler;
+
+	ph_list_each(handler, &session->handlers[PH_EVENT_INSTRUCTION], struct ph_handler, in_session)
+		if (handler->steps.branches && handler->enabled && !handler->removed)
+			return true;
+	return false;
 }
 
 bool ph_handler_steps(const struct ph_thread *thread)
@@ -241,7 +249,7 @@ bool ph_handler_steps(const struct ph_thread *thread)
 	struct ph_handler *handler;
 
 	ph_list_each(handler, &thread->process->session->handlers[PH_EVENT_INSTRUCTION], struct ph_handler, in_session)
-		if (handler->enabled && !handler->removed && (!handler->thread || handler->thread == thread->tid))
+		if (handler->enabled && !handler->removed && (!handler->steps.thread || handler->steps.thread == thread->tid))
 			return !thread->process->silent;
 	return thread->process->session->n_soft && !thread->process->silent;
 }

@@ -35,7 +35,10 @@ bool ph_handler_wanted(const struct ph_session *session, enum ph_event_kind kind
 void ph_handler_emit(struct ph_session *session, const struct ph_event *event, struct ph_plan *plan);
 
 /* PH_EVENT_INSTRUCTION: which ones the handler, just added, is for. */
-void ph_handler_limit(struct ph_handler *handler, ph_addr from, ph_addr to, pid_t thread);
+void ph_handler_limit(struct ph_handler *handler, const struct ph_steps_options *options);
+
+/* Some handler wants to know which instructions a thread has jumped to. */
+bool ph_handler_wants_branches(const struct ph_session *session);
 
 /* Some handler, or a soft watch, wants instructions of this thread. */
 bool ph_handler_steps(const struct ph_thread *thread);

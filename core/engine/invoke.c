@@ -48,7 +48,7 @@ struct before {
 	struct ph_open_pass pass;
 	struct ph_call call;			/* the one whose exit hooks look at */
 	bool told;				/* the instruction at told_at: thread.h */
-	ph_addr told_at;
+	ph_addr told_at, told_next;
 };
 
 /* The event that the thread stands in, from what the kernel says of its stop (ptrace(2)); -1: none. */
@@ -237,6 +237,7 @@ static int put_call_aside(struct ph_thread *thread, struct before *before, struc
 	before->regroup = thread->group_stopped;
 	before->told = thread->told;
 	before->told_at = thread->told_at;
+	before->told_next = thread->told_next;
 	before->call = thread->call;
 	thread->call = (struct ph_call){ 0 };
 	return r;
@@ -248,6 +249,7 @@ static void take_call_back(struct ph_thread *thread, struct before *before)
 	thread->call = before->call;
 	thread->told = before->told;
 	thread->told_at = before->told_at;
+	thread->told_next = before->told_next;
 }
 
 /* ---- Arguments */

@@ -162,7 +162,10 @@ static void go(struct ph_thread *thread)
 	step |= singly;
 	/* One that was interrupted on its way may have the trap of its last step still in its queue. */
 	thread->stepped = step || (thread->stepped && ph_alone_step_is_queued(thread));
-	thread->told = thread->told && ph_handler_steps(thread);
+	if (!ph_handler_steps(thread)) {
+		thread->told = false;
+		thread->told_next = 0;
+	}
 	if (step) {
 		way = PH_CALL_UNSEEN;
 		ph_step_note_touches(thread);
@@ -354,6 +357,16 @@ static bool finish_call(struct ph_thread *thread)
 	return false;
 }
 
+/* Notes whether the thread came to the instruction at address by a jump, and which one it comes to without one. */
+static bool note_jump(struct ph_thread *thread, ph_addr address)
+{
+	bool jumped = address != thread->told_next;
+	int length = ph_handler_wants_branches(thread->process->session) ? ph_step_length(thread, address, NULL) : 0;
+
+	thread->told_next = length > 0 ? address + (ph_addr)length : 0;
+	return jumped;
+}
+
 /*
  * Instructions about to run, told to whoever traces them: the one at rip, and those to which that takes the thread
  * without running any. True when it may go on.
@@ -374,6 +387,7 @@ static bool tell(struct ph_thread *thread)
 			return true;
 		thread->told = true;
 		thread->told_at = event.address;
+		event.jumped = note_jump(thread, event.address);
 		ph_session_select(session, thread);
 		ph_handler_emit(session, &event, &pass.plan);
 		if (thread->state != PH_THREAD_STOPPED)

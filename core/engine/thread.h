@@ -135,6 +135,7 @@ struct ph_thread {
 	bool step_shows;		/* the trap flag that the kernel shows is that of our steps */
 	bool told;			/* the instruction at told_at was told, and has not run since */
 	ph_addr told_at;
+	ph_addr told_next;		/* the instruction behind it in memory, where somebody asks for branches; 0: not known */
 
 	struct ph_deferred *deferred;	/* owned; room for PH_DEFERRED_MAX, or NULL */
 	unsigned int n_deferred;

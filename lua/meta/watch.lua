@@ -128,6 +128,7 @@ function Watch:disable() end
 ---@class StepsOptions
 ---@field from? Where the first address of the range; the lowest there is unless said
 ---@field to? Where the address behind the range
+---@field branches? boolean only instructions to which a thread comes otherwise than from the one before: by a jump, a call, a return, a signal
 ---@field thread? Thread|integer the only thread that it is for, or its id; every one unless said
 
 --- Hands every instruction of a range, or of a thread, to a function, before it runs: `regs.rip` is its address.
@@ -136,6 +137,10 @@ function Watch:disable() end
 --- where it matters (in a breakpoint's hook), and remove it when it has seen enough. One pass of a repeated string
 --- instruction is told once; one behind `mov ss` or `pop ss` is not told (the CPU takes no step there); one that a
 --- signal's handler came before is told again when that returns. SKIP, RETURN and GOTO are answers as well.
+---
+--- With `{ branches = true }` the function is called once for each block that is entered, at its first instruction. The
+--- CPU's own way to do that, PTRACE_SINGLEBLOCK, is not used: many virtual machines do not have it, and where it works, a
+--- `pushf` in the middle of a block would show the program that it is traced.
 ---
 --- Errors: no target, or one that has ended; a range without an address; a `Where` or a thread that is none; something
 --- that is no function or action; an action that cannot answer an instruction.
@@ -147,6 +152,15 @@ function Watch:disable() end
 --- end)
 --- run()
 --- assert(table.concat(path, " ") == "0 3 6 0 3 6") -- lea, add, ret; twice
+--- ```
+---
+--- ```lua
+--- local blocks = 0
+--- bp("main", function()
+---     steps(function() blocks = blocks + 1 end, { from = "calc", to = sym "calc" + 7, branches = true })
+--- end)
+--- run()
+--- assert(blocks == 2) -- two calls of one block
 --- ```
 ---@param fn Action|fun(thread: Thread): Action?
 ---@param options? StepsOptions

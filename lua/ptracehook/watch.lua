@@ -45,7 +45,7 @@ function M.add(session, where, options, fn, resolve)
 		check.boolean("watch: soft", options.soft))
 end
 
-local steps_known = { from = true, to = true, thread = true }
+local steps_known = { from = true, to = true, thread = true, branches = true }
 
 -- The same of steps(fn, options).
 function M.steps(session, fn, options, resolve)
@@ -68,7 +68,7 @@ function M.steps(session, fn, options, resolve)
 		end
 		tid = id
 	end
-	return core.steps(session, fn, from, to, tid or 0)
+	return core.steps(session, fn, from, to, tid or 0, check.boolean("steps: branches", options.branches))
 end
 
 return M

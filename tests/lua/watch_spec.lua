@@ -324,6 +324,28 @@ describe("steps", function()
 		assert.equal("calc(1, 2) = 3\ncalc(4, 5) = 42\n", run_to_end(s))
 	end)
 
+	-- Of every instruction from main to the end, and, with signals, of their handlers.
+	for _, program in ipairs { { "calc_static" }, { "signals", "usr1", "3" } } do
+		it("tells branches where no instruction leads by its length: " .. table.concat(program, " "), function()
+			local s = support.spawn(program)
+			s:bp("main", STOP)
+			s:run()
+			local sizes, next_one, expected, told = {}, nil, {}, {}
+			s:steps(function()
+				local at = num(regs.rip)
+				sizes[at] = sizes[at] or insns(at, 1)[1].size
+				if at ~= next_one then
+					expected[#expected + 1] = at
+				end
+				next_one = at + sizes[at]
+			end)
+			s:steps(function() told[#told + 1] = num(regs.rip) end, { branches = true })
+			assert.equal("exit", s:run().kind)
+			assert.is_true(#told > 100)
+			assert.same(expected, told)
+		end)
+	end
+
 	it("of a thread are its own, and STOP and REMOVE mean what they always do", function()
 		local s = support.spawn { "calc_pie" }
 		s:bp("main", STOP)
@@ -377,6 +399,7 @@ describe("steps", function()
 		raises(function() s:steps(nothing, { from = 8, to = 8 }) end, "no instruction lies between")
 		raises(function() s:steps(nothing, { from = "nowhere" }) end, "nowhere")
 		raises(function() s:steps(nothing, { thread = 0 }) end, "steps: thread")
+		raises(function() s:steps(nothing, { branches = 1 }) end, "steps: branches")
 		raises(function() s:steps(STEP) end, "STEP")
 		raises(function() s:steps(nothing, { where = 1 }) end, "no option 'where'")
 	end)

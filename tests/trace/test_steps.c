@@ -7,11 +7,12 @@
 static struct ph_handler *steps_add(struct ph_session *session, ph_addr from, ph_addr to, pid_t tid, ph_event_fn fn,
 				    void *user)
 {
+	struct ph_steps_options options = { .from = from, .to = to, .thread = tid, .fn = fn, .user = user };
 	char text[PH_ERR_MESSAGE_MAX];
 	struct ph_handler *handler;
 	struct ph_err err;
 
-	if (ph_steps_add(session, from, to, tid, fn, user, NULL, &handler, &err) < 0)
+	if (ph_steps_add(session, &options, &handler, &err) < 0)
 		fail_msg("%s", ph_err_message(&err, text, sizeof(text)));
 	ph_handler_unref(handler);
 	return handler;
@@ -273,15 +274,17 @@ static void an_attached_target_that_is_stepped_is_let_go_whole(void **state)
 
 static void a_range_without_an_instruction_is_refused(void **state)
 {
+	struct ph_steps_options none = { .from = 8, .to = 8, .fn = count_hit }, backwards = { .from = 9, .to = 8, .fn = count_hit },
+				one = { .from = 8, .to = 9, .fn = count_hit };
 	struct target target = target_spawn("calc_static", false);
 	struct ph_handler *handler;
 	struct ph_err err;
 
 	(void)state;
-	assert_int_equal(ph_steps_add(target.session, 8, 8, 0, count_hit, NULL, NULL, &handler, &err), -EINVAL);
-	assert_int_equal(ph_steps_add(target.session, 9, 8, 0, count_hit, NULL, NULL, &handler, &err), -EINVAL);
+	assert_int_equal(ph_steps_add(target.session, &none, &handler, &err), -EINVAL);
+	assert_int_equal(ph_steps_add(target.session, &backwards, &handler, &err), -EINVAL);
 	target_expect_exit(&target, 0, NULL);
-	assert_int_equal(ph_steps_add(target.session, 8, 9, 0, count_hit, NULL, NULL, &handler, &err), -ESRCH);
+	assert_int_equal(ph_steps_add(target.session, &one, &handler, &err), -ESRCH);
 	target_close(&target);
 }
 
