@@ -397,10 +397,10 @@ end)
 describe("replace", function()
 	after_each(support.close)
 
-	for _, name in ipairs { "calc_pie", "calc_nopie", "calc_static", "calc_static_pie" } do
-		it("a function's body, with and without the original: " .. name, function()
+	it("a function's body, with and without the original, in every kind of program", function()
+		support.each_calc(function(name, place)
 			local s = support.spawn { name }
-			s:replace("calc", function(a, b)
+			s:replace(place "calc", function(a, b)
 				if a == 1 then
 					assert(original(a, b) == 3)
 					return 42
@@ -408,9 +408,9 @@ describe("replace", function()
 				return 99
 			end)
 			assert.equal(0, s:run().code)
-			assert.equal("calc(1, 2) = 42\ncalc(4, 5) = 99\n", support.output(s))
+			assert.equal("calc(1, 2) = 42\ncalc(4, 5) = 99\n", support.output(s), name)
 		end)
-	end
+	end)
 
 	it("original takes other arguments, and may be called again", function()
 		local s = support.spawn { "calc_pie" }

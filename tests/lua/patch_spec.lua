@@ -19,26 +19,11 @@ end
 local PLAIN = "calc(1, 2) = 3\ncalc(4, 5) = 9\n"
 local CALC = bytes_of "48 8d 07 48 01 f0 c3"
 
--- Every kind of program that calc is built as, with a function that finds its places.
-local function each_variant(fn)
-	for _, variant in ipairs { "pie", "nopie", "static", "static_pie", "stripped", "musl", "musl_static" } do
-		if io.open(support.target("calc_" .. variant)) then
-			local place = function(name) return name end
-			if variant == "stripped" then
-				local syms = support.read(support.target "calc_stripped.syms")
-				place = function(name) return assert(syms:match("%f[%w]" .. name .. " (0x%x+)")) end
-			end
-			fn("calc_" .. variant, place)
-			support.close()
-		end
-	end
-end
-
 describe("patch", function()
 	after_each(support.close)
 
 	it("makes add a multiplication, in every kind of program", function()
-		each_variant(function(name, place)
+		support.each_calc(function(name, place)
 			local s = support.spawn { name, "6", "7" }
 			s:patch(place "calc_add", asm "imul eax, esi")
 			assert.equal("calc(6, 7) = 42\n", run_to_end(s), name)
@@ -254,7 +239,7 @@ describe("redirect", function()
 	after_each(support.close)
 
 	it("leads a function elsewhere, far or near, and keeps the original callable, in every kind of program", function()
-		each_variant(function(name, place)
+		support.each_calc(function(name, place)
 			for _, near in ipairs { true, false } do
 				local s = support.spawn { name, "6", "7" }
 				local at = tonumber(place "calc") or sym "calc"

@@ -164,4 +164,19 @@ function M.start(name, ...)
 	return assert(pid, "did not start"), out
 end
 
+-- Every kind of program that calc is built as, with a function that finds its places.
+function M.each_calc(fn)
+	for _, variant in ipairs { "pie", "nopie", "static", "static_pie", "stripped", "musl", "musl_static" } do
+		if io.open(M.target("calc_" .. variant)) then
+			local place = function(name) return name end
+			if variant == "stripped" then
+				local syms = M.read(M.target "calc_stripped.syms")
+				place = function(name) return assert(syms:match("%f[%w]" .. name .. " (0x%x+)")) end
+			end
+			fn("calc_" .. variant, place)
+			M.close()
+		end
+	end
+end
+
 return M

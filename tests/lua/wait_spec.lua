@@ -369,6 +369,67 @@ describe("hooks that wait", function()
 		assert.equal("calc(1, 2) = 3\n", support.output(s))
 	end)
 
+	for _, seccomp in ipairs { "auto", "off" } do
+		it("of a system call wait at both of its ends, and change it afterwards; seccomp " .. seccomp, function()
+			local s = support.spawn { "calls", "uid" }
+			s:policy { seccomp = seccomp }
+			s:on("syscall", "getuid", {
+				enter = function(sc)
+					sleep(0.001)
+					sc:skip(77)
+					sleep(0.001)
+				end,
+				leave = function(sc)
+					assert(sc.ret == 77)
+					sleep(0.001)
+					sc.ret = sc.ret + 1
+				end,
+			})
+			assert.equal("exit", s:run().kind)
+			assert.truthy(support.output(s):find("getuid 78 geteuid", 1, true))
+		end)
+	end
+
+	it("of a system call may leave it behind", function()
+		local s = support.spawn { "calc_pie", "1", "2" }
+		local before, after, result
+		s:on("syscall", "write", function(sc)
+			before = sc.nr
+			assert(step())
+			after = mem.read(regs.rip - 2, 2)
+			result = regs.rax
+		end)
+		assert.equal("exit", s:run().kind)
+		assert.equal(1, before)
+		assert.equal("\x0f\x05", after)
+		assert.is_true(result == #"calc(1, 2) = 3\n")
+	end)
+
+	it("of a watch and of steps() go on by steps and to returns", function()
+		local s = support.spawn { "calc_pie", "1", "2" }
+		local seen = {}
+		s:bp("calc", function()
+			-- The return address: calc's ret reads it.
+			s:watch(regs.rsp, { access = "rw" }, function()
+				seen[1] = where(regs.rip)
+				assert(step())
+				seen[2] = regs.rip - sym(seen[1]:match "^[%w_]+")
+				return REMOVE
+			end)
+			local handle
+			handle = s:steps(function()
+				handle:remove()
+				sleep(0.001)
+				seen[3] = finish()
+			end, { from = "calc_add", to = sym "calc_add" + 1 })
+		end)
+		assert.equal("exit", s:run().kind)
+		assert.truthy(seen[1]:find "^show")
+		assert.is_true(seen[2] > 0)
+		assert.is_true(seen[3] == 3)
+		assert.equal("calc(1, 2) = 3\n", support.output(s))
+	end)
+
 	it("say so where they cannot: in callbacks of C functions", function()
 		local s = support.spawn { "calc_pie", "1", "2" }
 		local errors = {}
