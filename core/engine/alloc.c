@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "engine/border.h"
 #include "engine/copy.h"
 #include "engine/inject.h"
 #include "os/procfs.h"
@@ -46,6 +47,19 @@ static int remember(struct ph_space *space, struct ph_allocation allocation)
 	return 0;
 }
 
+/* By a thread that a script has in a hook, or between runs: wherever it stands. */
+static int call(struct ph_thread *thread, const char *op, long number, const uint64_t args[6], int64_t *ret,
+		struct ph_err *err)
+{
+	struct ph_border border = { 0 };
+	int r = ph_border_reach(thread, op, &border, err);
+
+	if (r >= 0)
+		r = ph_inject_syscall(thread, number, args, ret, err);
+	ph_border_return(thread, &border, true);
+	return r;
+}
+
 int ph_alloc_map(struct ph_thread *thread, size_t size, int prot, ph_addr near, bool keep, ph_addr *ret,
 		 struct ph_err *err)
 {
@@ -59,10 +73,10 @@ int ph_alloc_map(struct ph_thread *thread, size_t size, int prot, ph_addr near, 
 	size = (size + PAGE - 1) & ~(PAGE - 1);
 	if (near && (r = find_place(thread, near, size, &at, err)) < 0)
 		return r;
-	r = ph_inject_syscall(thread, SYS_mmap,
-			      (uint64_t[]){ at, size, (uint64_t)prot,
-					    MAP_PRIVATE | MAP_ANONYMOUS | (near ? MAP_FIXED_NOREPLACE : 0), (uint64_t)-1, 0 },
-			      &answer, err);
+	r = call(thread, "allocate memory", SYS_mmap,
+		 (uint64_t[]){ at, size, (uint64_t)prot,
+			       MAP_PRIVATE | MAP_ANONYMOUS | (near ? MAP_FIXED_NOREPLACE : 0), (uint64_t)-1, 0 },
+		 &answer, err);
 	if (r >= 0)
 		r = check_answer(answer, "allocate memory", err);
 	if (r < 0)
@@ -82,8 +96,7 @@ int ph_alloc_unmap(struct ph_thread *thread, ph_addr addr, struct ph_err *err)
 	for (size_t i = 0; i < space->n_allocations; i++) {
 		if (space->allocations[i].addr != addr)
 			continue;
-		r = ph_inject_syscall(thread, SYS_munmap, (uint64_t[]){ addr, space->allocations[i].size, 0, 0, 0, 0 }, &answer,
-				      err);
+		r = call(thread, "free memory", SYS_munmap, (uint64_t[]){ addr, space->allocations[i].size, 0, 0, 0, 0 }, &answer, err);
 		if (r >= 0)
 			r = check_answer(answer, "free memory", err);
 		if (r >= 0)
@@ -104,7 +117,7 @@ int ph_alloc_protect(struct ph_thread *thread, ph_addr addr, size_t size, int pr
 		return ph_err_say(err, -EINVAL, "protect memory", "%zu bytes at 0x%llx are no range of memory", size,
 				  (unsigned long long)addr);
 	end = (end + PAGE - 1) & ~(PAGE - 1);
-	r = ph_inject_syscall(thread, SYS_mprotect, (uint64_t[]){ start, end - start, (uint64_t)prot, 0, 0, 0 }, &answer, err);
+	r = call(thread, "protect memory", SYS_mprotect, (uint64_t[]){ start, end - start, (uint64_t)prot, 0, 0, 0 }, &answer, err);
 	if (r < 0)
 		return r;
 	if (answer == -ENOMEM)

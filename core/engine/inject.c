@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/alone.h"
+#include "engine/border.h"
 #include "engine/event.h"
 #include "engine/signal.h"
 #include "os/procfs.h"
@@ -144,7 +145,8 @@ static int give_back(struct ph_thread *thread, const struct loan *loan, int r, s
 int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err)
 {
 	ph_addr insn = find_syscall(thread);
-	siginfo_t info = { .si_signo = thread->stop_signal, .si_code = SI_USER };
+	siginfo_t info = { .si_signo = thread->stop_signal, .si_code = SI_USER }, stop;
+	bool regroup = false;
 	struct loan loan;
 	int r;
 
@@ -152,6 +154,10 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 		return ph_err_say(err, -ENOTSUP, "call in the target", "%s", insn ? "a seccomp filter watches its calls" :
 				  "it has no vDSO");
 	r = ph_thread_regs_fetch(thread, err);
+	if (r >= 0)
+		r = ph_border_leave_event(thread, "call in the target", &stop, &regroup, err);
+	if (r >= 0)
+		r = ph_thread_regs_fetch(thread, err);
 	if (r < 0)
 		return r;
 	/* What is to be delivered can be so only from this stop. */
@@ -166,6 +172,7 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 		thread->stop_signal = 0;
 	}
 	borrow(thread, &loan);
+	loan.regroup = regroup;
 	thread->view.regs.rip = insn;
 	thread->view.regs.rax = (uint64_t)number;
 	thread->view.regs.rdi = args[0];

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/alone.h"
+#include "engine/border.h"
 #include "engine/copy.h"
 #include "engine/event.h"
 #include "engine/guard.h"
@@ -40,118 +41,11 @@ struct before {
 	size_t xstate_len;
 	uint64_t mask;
 	int signal;				/* that it was about to be given */
-	siginfo_t info;
-	bool regroup;				/* it stood in a group stop */
-	int pending;				/* a status that dispatch has not seen; 0: none */
+	struct ph_border border;
 	ph_addr errno_at;			/* 0: not known */
 	int errno_is;
 	struct ph_open_pass pass;
-	struct ph_call call;			/* the one whose exit hooks look at */
-	bool told;				/* the instruction at told_at: thread.h */
-	ph_addr told_at, told_next;
 };
-
-/* The event that the thread stands in, from what the kernel says of its stop (ptrace(2)); -1: none. */
-static int event_of(struct ph_thread *thread, siginfo_t *ret)
-{
-	if (ph_os_siginfo_read(thread->tid, ret) < 0 || ret->si_signo != SIGTRAP)
-		return -1;
-	if (ret->si_code == (SIGTRAP | 0x80))
-		return PH_STOP_SYSCALL;
-	return ret->si_code >> 8 > 0 ? (int)ph_stop_decode((ret->si_code << 8) | 0x7f).kind : -1;
-}
-
-static int busy(const struct ph_thread *thread, const char *what, struct ph_err *err)
-{
-	return ph_err_say(err, -EBUSY, op, "thread %d stands in the middle of %s: let it go on first, or call on another thread",
-			  thread->tid, what);
-}
-
-/* To the border of user mode, where a call that it was in has left its result. */
-static int leave_kernel(struct ph_thread *thread, struct before *before, struct ph_err *err)
-{
-	for (;;) {
-		struct ph_stop stop;
-		siginfo_t info;
-		int status, r = ph_alone_run(thread, PH_ALONE_OUT, 0, &status, err);
-
-		if (r < 0)
-			return r;
-		stop = ph_stop_decode(status);
-		before->regroup |= stop.kind == PH_STOP_GROUP;
-		/* The same, while there is a group stop (kernel/signal.c, do_jobctl_trap). */
-		if (stop.kind == PH_STOP_INTERRUPT || stop.kind == PH_STOP_GROUP)
-			return 0;
-		if (stop.kind == PH_STOP_SIGNAL && ph_os_siginfo_read(thread->tid, &info) >= 0 &&
-		    ph_signal_put_off(thread, &info) >= 0)
-			continue;
-		ph_thread_set_pending(thread, status);
-		return ph_err_set_in(err, -ESRCH, op, thread->tid);
-	}
-}
-
-/* A status that waits for dispatch: a signal comes again, a trap of ours traps again, others wait on. */
-static int put_pending_aside(struct ph_thread *thread, struct before *before, struct ph_err *err)
-{
-	struct ph_stop stop = ph_stop_decode(thread->status);
-	siginfo_t info;
-
-	switch (stop.kind) {
-	case PH_STOP_INTERRUPT:
-	case PH_STOP_GROUP:
-		before->pending = ph_thread_take_pending(thread);
-		return 0;
-	case PH_STOP_TRAP:
-		if (thread->trapped) {
-			ph_thread_take_pending(thread);
-			return 0;
-		}
-		__attribute__((fallthrough));
-	case PH_STOP_SIGNAL:
-		if (ph_os_siginfo_read(thread->tid, &info) < 0 || ph_signal_put_off(thread, &info) < 0)
-			break;
-		ph_thread_take_pending(thread);
-		return 0;
-	default:
-		break;
-	}
-	return busy(thread, "something that is still to be told, such as the birth of a child", err);
-}
-
-/* A place of the program from which it can be sent elsewhere, and come back. */
-static int make_ready(struct ph_thread *thread, struct before *before, struct ph_err *err)
-{
-	int r;
-
-	if (thread->state != PH_THREAD_STOPPED)
-		return ph_thread_regs_fetch(thread, err);
-	if (thread->vforking)
-		return busy(thread, "vfork", err);
-	if (ph_thread_has_pending(thread) && (r = put_pending_aside(thread, before, err)) < 0)
-		return r;
-	switch (event_of(thread, &before->info)) {
-	case PH_STOP_SYSCALL:
-		r = ph_thread_regs_fetch(thread, err);
-		if (r < 0)
-			return r;
-		if ((int64_t)thread->fetched.rax == -ENOSYS && (int64_t)thread->fetched.orig_rax >= 0)
-			return busy(thread, "a system call", err);
-		return leave_kernel(thread, before, err);
-	case PH_STOP_CLONE:
-	case PH_STOP_FORK:
-	case PH_STOP_EXEC:
-	case PH_STOP_VFORK_DONE:
-		return leave_kernel(thread, before, err);
-	case PH_STOP_VFORK:
-	case PH_STOP_SECCOMP:
-	case PH_STOP_OTHER:
-		return busy(thread, "a system call", err);
-	case PH_STOP_EXITING:
-		return ph_err_say(err, -ESRCH, op, "thread %d is ending", thread->tid);
-	default:
-		return 0;
-	}
-}
 
 static int save(struct ph_thread *thread, struct before *before, struct ph_err *err)
 {
@@ -183,18 +77,18 @@ static int save(struct ph_thread *thread, struct before *before, struct ph_err *
 static void give_signal_back(struct ph_thread *thread, const struct before *before)
 {
 	siginfo_t now;
-	bool known = before->info.si_signo == before->signal;
+	bool known = before->border.info.si_signo == before->signal;
 
 	if (!before->signal)
 		return;
 	if (ph_os_siginfo_read(thread->tid, &now) >= 0 && !(now.si_signo == SIGTRAP && now.si_code >> 8)) {
 		thread->stop_signal = before->signal;
 		if (known)
-			ph_os_siginfo_write(thread->tid, &before->info);
+			ph_os_siginfo_write(thread->tid, &before->border.info);
 		return;
 	}
 	now = (siginfo_t){ .si_signo = before->signal, .si_code = SI_USER };
-	ph_signal_repeat(thread, known ? &before->info : &now);
+	ph_signal_repeat(thread, known ? &before->border.info : &now);
 }
 
 static void restore(struct ph_thread *thread, struct before *before, bool stays)
@@ -217,39 +111,13 @@ static void restore(struct ph_thread *thread, struct before *before, bool stays)
 	give_signal_back(thread, before);
 	ph_signal_resend(thread);
 	/* Another call follows at once; otherwise it finds itself stopped again when it goes on. */
-	thread->group_stopped = before->regroup && stays;
-	if (before->regroup && !stays)
+	thread->group_stopped = before->border.regroup && stays;
+	if (before->border.regroup && !stays)
 		ph_os_interrupt(thread->tid);
-	if (before->pending)
-		ph_thread_set_pending(thread, before->pending);
+	if (before->border.pending)
+		ph_thread_set_pending(thread, before->border.pending);
 	if (ph_guard_is_due(thread->process))
 		thread->unguarded = true;
-}
-
-/*
- * The system call whose exit hooks look at: what they changed goes to the kernel now, and the calls that the function
- * makes are others.
- */
-static int put_call_aside(struct ph_thread *thread, struct before *before, struct ph_err *err)
-{
-	int r = thread->call.view.changed && thread->call.view.phase == PH_CALL_LEAVE ? ph_thread_regs_flush(thread, err) : 0;
-
-	before->regroup = thread->group_stopped;
-	before->told = thread->told;
-	before->told_at = thread->told_at;
-	before->told_next = thread->told_next;
-	before->call = thread->call;
-	thread->call = (struct ph_call){ 0 };
-	return r;
-}
-
-static void take_call_back(struct ph_thread *thread, struct before *before)
-{
-	ph_call_drop_loans(&thread->call);
-	thread->call = before->call;
-	thread->told = before->told;
-	thread->told_at = before->told_at;
-	thread->told_next = before->told_next;
 }
 
 /* ---- Arguments */
@@ -405,10 +273,10 @@ static int run_until_over(struct ph_thread *thread, int64_t deadline, struct ph_
 /* Stopped at a place of the program, with what came meanwhile still to come: the call is given up. */
 static void stop(struct ph_thread *thread)
 {
-	struct before unused = { 0 };
+	struct ph_border unused = { 0 };
 
 	if (thread->state == PH_THREAD_STOPPED && ph_thread_has_pending(thread))
-		put_pending_aside(thread, &unused, NULL);
+		ph_border_put_pending_aside(thread, op, &unused, NULL);
 }
 
 /* From outside the session's run: it is one, for as long as the call takes. */
@@ -530,7 +398,7 @@ static int run_call(struct ph_thread *thread, struct before *before, const struc
 {
 	struct ph_session *session = thread->process->session;
 	struct ph_invocation invocation = { .outer = thread->invocation, .back = back, .rsp = frame->rsp + 8,
-					    .quiet = options->no_hooks, .passes_stops = before->regroup };
+					    .quiet = options->no_hooks, .passes_stops = before->border.regroup };
 	int64_t deadline = options->timeout_ms < 0 ? PH_WAIT_FOREVER : ph_os_now() + options->timeout_ms * NS_PER_MS;
 	bool nested = session->in_run, detach = false;
 	ph_addr at = 0;
@@ -611,6 +479,7 @@ int ph_thread_call(struct ph_thread *thread, ph_addr function, struct ph_argumen
 	struct before before = { 0 };
 	struct frame frame = { 0 };
 	ph_addr back, errno_at = 0;
+	bool is_back = false;
 	int r = ph_session_check(session, op, err);
 
 	if (r < 0)
@@ -619,9 +488,7 @@ int ph_thread_call(struct ph_thread *thread, ph_addr function, struct ph_argumen
 		return ph_err_say(err, -EINTR, op, "the run is about to end: call before the action that ends it, or after it");
 	/* Kept: what the function does may end it. */
 	ph_thread_ref(thread);
-	r = put_call_aside(thread, &before, err);
-	if (r >= 0)
-		r = make_ready(thread, &before, err);
+	r = ph_border_reach(thread, op, &before.border, err);
 	if (r >= 0) {
 		errno_at = options->keeps_errno ? 0 : errno_of(thread);
 		r = find_trap(thread, &back, err);
@@ -637,10 +504,9 @@ int ph_thread_call(struct ph_thread *thread, ph_addr function, struct ph_argumen
 			r = run_call(thread, &before, &frame, back, args, n, options, ret, err);
 		else
 			restore(thread, &before, false);
-	} else if (before.pending) {
-		ph_thread_set_pending(thread, before.pending);
+		is_back = true;
 	}
-	take_call_back(thread, &before);
+	ph_border_return(thread, &before.border, !is_back);
 	free(before.xstate);
 	free(frame.bytes);
 	ph_thread_unref(thread);
@@ -650,7 +516,7 @@ int ph_thread_call(struct ph_thread *thread, ph_addr function, struct ph_argumen
 int ph_invoke_syscall(struct ph_thread *thread, long number, struct ph_argument *args, size_t n, int64_t *ret,
 		      struct ph_err *err)
 {
-	struct before before = { 0 };
+	struct ph_border border = { 0 };
 	struct frame frame = { 0 };
 	uint64_t values[GENERAL] = { 0 };
 	int r = ph_session_check(thread->process->session, op, err);
@@ -658,9 +524,7 @@ int ph_invoke_syscall(struct ph_thread *thread, long number, struct ph_argument 
 	if (r < 0)
 		return r;
 	ph_thread_ref(thread);
-	r = put_call_aside(thread, &before, err);
-	if (r >= 0)
-		r = make_ready(thread, &before, err);
+	r = ph_border_reach(thread, op, &border, err);
 	if (r >= 0)
 		r = ph_thread_regs_fetch(thread, err);
 	if (r >= 0)
@@ -673,9 +537,7 @@ int ph_invoke_syscall(struct ph_thread *thread, long number, struct ph_argument 
 		r = ph_inject_syscall(thread, number, values, ret, err);
 	if (r >= 0)
 		r = take_buffers_back(thread, args, n, err);
-	if (before.pending && thread->state == PH_THREAD_STOPPED)
-		ph_thread_set_pending(thread, before.pending);
-	take_call_back(thread, &before);
+	ph_border_return(thread, &border, true);
 	free(frame.bytes);
 	ph_thread_unref(thread);
 	return r;

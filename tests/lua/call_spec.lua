@@ -420,3 +420,60 @@ describe("mem.alloc", function()
 		raises(function() mem.alloc(1, "rw", { kep = true }) end, "did you mean 'keep'?")
 	end)
 end)
+
+describe("memory of the target's", function()
+	after_each(support.close)
+
+	it("is allocated in hooks of births, and when a system call has returned", function()
+		for _, program in ipairs { { "frames", "recurse", "10", "4" }, { "forker", "fork" } } do
+			program.follow = true
+			local s = support.spawn(program)
+			local n = 0
+			local function alloc()
+				local at = mem.alloc(100)
+				mem.write(at, "here")
+				assert(mem.read(at, 4) == "here")
+				n = n + 1
+			end
+			s:on("thread", alloc)
+			s:on("fork", alloc)
+			s:on("syscall", "write", { leave = alloc })
+			assert.equal(0, s:run().code)
+			assert.is_true(n >= 2)
+			assert.truthy(support.output(s):find "^sum 40\n" or support.output(s):find "^fork: exit 3\n")
+		end
+	end)
+
+	it("is refused where a call would take the place of the one that is about to be made", function()
+		local s = support.spawn { "calc_pie", "1", "2" }
+		local why
+		s:on("syscall", "write", function()
+			local ok, e = pcall(mem.alloc, 100)
+			why = not ok and e
+		end)
+		assert.equal(0, s:run().code)
+		assert.equal("EBUSY", why.name)
+		assert.truthy(tostring(why):find("in the middle of a system call", 1, true))
+		assert.equal("calc(1, 2) = 3\n", support.output(s))
+	end)
+end)
+
+describe("a target", function()
+	after_each(support.close)
+
+	-- Its scratch memory is given back by a call of its own, made by a thread that may stand in the birth of another.
+	it("that is let go while it makes threads goes on whole", function()
+		for i = 1, 30 do
+			local s = support.spawn { "frames", "recurse", "100", "4" }
+			local pid, born = s.pid, 0
+			s:bp("deep", function() end)
+			s:on("thread", function()
+				born = born + 1
+				return born == 1 + i % 4 and DETACH or nil
+			end)
+			assert.equal("detach", s:run().kind)
+			support.await_end(pid)
+			assert.equal("sum 400\n", support.output(s))
+		end
+	end)
+end)
