@@ -65,6 +65,7 @@ void ph_bind_close(struct ph_bind *bind);
 
 /* door.c */
 void ph_bind_open_door(lua_State *L);
+void ph_bind_open_functions(lua_State *L);	/* after the libraries, before any script */
 
 /* lua_pcall with a traceback; false after an error, which is kept in error_ref and error_trace. Nothing is left then. */
 bool ph_bind_call(lua_State *L, int n_args, int n_results);
@@ -75,7 +76,11 @@ void ph_bind_keep_error(lua_State *L);
 /* The kept error, as a message for people with its traceback, on standard error. */
 void ph_bind_report(const char *prefix);
 
-/* Calls the function at fn_ref for an event; anything it does is an action. */
+/* The function at index, or action in its place, for events: in the registry until ph_bind_drop_function. */
+int ph_bind_keep_function(lua_State *L, int index);
+void ph_bind_drop_function(int fn_ref);
+
+/* Calls the function at fn_ref, that ph_bind_keep_function gave, for an event; anything it does is an action. */
 struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref);
 
 /* The same with arguments of our own: a number, the value at argument_ref, another number, the thread's id. */

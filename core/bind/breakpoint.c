@@ -24,7 +24,7 @@ static struct ph_action on_hit(const struct ph_event *event, void *user)
 
 static void forget(void *user)
 {
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, (int)(intptr_t)user);
+	ph_bind_drop_function((int)(intptr_t)user);
 }
 
 /* core.bp(session | nil, where, fn, name, skip, once, disabled, pending, tid, when, hardware): checked by ptracehook/breakpoint.lua. */
@@ -49,14 +49,13 @@ static int l_bp(lua_State *L)
 		options.where = lua_tostring(L, 2);
 	else
 		options.address = ph_bind_check_addr(L, 2, "bp: where");
-	lua_pushvalue(L, 3);
-	ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	ref = ph_bind_keep_function(L, 3);
 	options.user = (void *)(intptr_t)ref;
 	ph_bind_enter();
 	r = ph_breakpoint_add(session, &options, &breakpoint, &err);
 	ph_bind_leave();
 	if (r < 0) {
-		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+		ph_bind_drop_function(ref);
 		ph_err_wrap(&err, r, "bp");
 		ph_bind_raise(L, &err);
 	}

@@ -158,6 +158,54 @@ static int push_arguments(lua_State *L, const struct ph_event *event)
 	return 1;
 }
 
+/* ---- Functions for events */
+
+#define BARE (1 << 30)	/* in the reference of one that looks at no arguments: none are made for it */
+
+/* registry: debug.getinfo, before a script can put another there */
+static int getinfo_ref;
+
+static bool is_bare(lua_State *L, int index)
+{
+	bool bare = false;
+
+	if (!lua_isfunction(L, index) || lua_iscfunction(L, index))
+		return false;
+	lua_pushvalue(L, index);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, getinfo_ref);
+	lua_insert(L, -2);
+	lua_pushliteral(L, "u");
+	if (lua_pcall(L, 2, 1, 0) == 0 && lua_istable(L, -1)) {
+		lua_getfield(L, -1, "nparams");
+		lua_getfield(L, -2, "isvararg");
+		bare = lua_tointeger(L, -2) == 0 && !lua_toboolean(L, -1);
+		lua_pop(L, 2);
+	}
+	lua_pop(L, 1);
+	return bare;
+}
+
+int ph_bind_keep_function(lua_State *L, int index)
+{
+	bool bare = is_bare(L, index);
+
+	lua_pushvalue(L, index);
+	return luaL_ref(L, LUA_REGISTRYINDEX) | (bare ? BARE : 0);
+}
+
+void ph_bind_open_functions(lua_State *L)
+{
+	lua_getglobal(L, "debug");
+	lua_getfield(L, -1, "getinfo");
+	getinfo_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	lua_pop(L, 1);
+}
+
+void ph_bind_drop_function(int fn_ref)
+{
+	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, fn_ref < 0 ? fn_ref : fn_ref & ~BARE);
+}
+
 /* Where the function was written, for what it did to be blamed on; "" for one that is not Lua's. */
 static void push_origin(lua_State *L, int fn_ref)
 {
@@ -192,6 +240,7 @@ struct ph_bind_call {
 	int ref;
 	struct ph_event event;		/* what it was called for; while it waits, the engine counts its objects */
 	int fn_ref;			/* the function; its own reference once it has waited */
+	bool is_bare;			/* it looks at no arguments */
 	bool has_siginfo;		/* the table is below the function on the coroutine's stack */
 	bool waited;
 	bool moved;			/* … for something that made its thread run on */
@@ -417,17 +466,25 @@ struct before {
 	struct ph_thread *thread;
 	struct ph_session *session;
 	struct ph_process *process;
+	bool is_same;	/* as the event's: the engine holds those while it calls us */
 	int top;
 };
 
 static void enter(struct before *before, const struct ph_event *event)
 {
-	before->thread = ph_bind.now_thread ? ph_thread_ref(ph_bind.now_thread) : NULL;
-	before->session = ph_bind.current ? ph_session_ref(ph_bind.current) : NULL;
+	before->thread = ph_bind.now_thread;
+	before->session = ph_bind.current;
 	before->process = ph_bind.event_process;
 	before->top = lua_gettop(ph_bind.L);
-	ph_bind_set_current(event->session);
-	ph_bind_set_now(event->thread);
+	before->is_same = before->thread == event->thread && before->session == event->session;
+	if (!before->is_same) {
+		if (before->thread)
+			ph_thread_ref(before->thread);
+		if (before->session)
+			ph_session_ref(before->session);
+		ph_bind_set_current(event->session);
+		ph_bind_set_now(event->thread);
+	}
 	ph_bind.event_process = event->process;
 	ph_bind.depth++;
 }
@@ -436,9 +493,13 @@ static void leave(const struct before *before)
 {
 	ph_bind.depth--;
 	lua_settop(ph_bind.L, before->top);
-	ph_bind_set_current(before->session);
-	ph_bind_set_now(before->thread);
+	if (ph_bind.current != before->session)
+		ph_bind_set_current(before->session);
+	if (ph_bind.now_thread != before->thread)
+		ph_bind_set_now(before->thread);
 	ph_bind.event_process = before->process;
+	if (before->is_same)
+		return;
 	ph_session_unref(before->session);
 	ph_thread_unref(before->thread);
 }
@@ -536,6 +597,8 @@ static int prepare(lua_State *L, struct ph_bind_call *call, struct ph_action *re
 
 	*ret_good = true;
 	lua_rawgeti(to, LUA_REGISTRYINDEX, call->fn_ref);
+	if (call->is_bare)
+		return 0;
 	if (lua_type(to, -1) == LUA_TFUNCTION && push_known_arguments(to, event))
 		return lua_gettop(to) - 1;
 	lua_settop(to, 0);
@@ -565,7 +628,8 @@ static struct ph_action call_function(const struct ph_event *event, int fn_ref, 
 	call = take_call(L);
 	if (call) {
 		call->event = *event;
-		call->fn_ref = fn_ref;
+		call->fn_ref = fn_ref & ~BARE;
+		call->is_bare = fn_ref & BARE;
 		call->waited = call->moved = call->has_siginfo = false;
 		call->end_ref = LUA_NOREF;
 		if (argument_ref == LUA_NOREF) {

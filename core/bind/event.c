@@ -113,8 +113,8 @@ static void forget(void *user)
 
 	if (hook->handle)
 		*hook->handle = NULL;
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, hook->ref);
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, hook->leave_ref);
+	ph_bind_drop_function(hook->ref);
+	ph_bind_drop_function(hook->leave_ref);
 	free(hook);
 }
 
@@ -156,11 +156,10 @@ static struct hook *new_hook(lua_State *L, int index, enum ph_event_kind kind, s
 	struct hook *hook;
 	int ref;
 
-	lua_pushvalue(L, index);
-	ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	ref = ph_bind_keep_function(L, index);
 	hook = calloc(1, sizeof(*hook));
 	if (!hook) {
-		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+		ph_bind_drop_function(ref);
 		ph_bind_argument_error(L, "on: out of memory");
 	}
 	*hook = (struct hook){ .ref = ref, .leave_ref = LUA_NOREF, .handle = handle, .kind = kind };
@@ -254,10 +253,8 @@ static int l_on_syscall(lua_State *L)
 	lua_setmetatable(L, -2);
 	hook = new_hook(L, 5, PH_EVENT_SYSCALL, handle);
 	options.user = hook;
-	if (options.leave) {
-		lua_pushvalue(L, 6);
-		hook->leave_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	}
+	if (options.leave)
+		hook->leave_ref = ph_bind_keep_function(L, 6);
 	ph_bind_enter();
 	r = ph_syscall_hook_add(session, &options, &hook->handler, &err);
 	ph_bind_leave();

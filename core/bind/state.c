@@ -257,6 +257,7 @@ static int l_open(lua_State *L)
 {
 	lua_gc(L, LUA_GCSTOP, 0);
 	open_libraries(L);
+	ph_bind_open_functions(L);
 	add_searcher(L);
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "preload");

@@ -32,7 +32,7 @@ static struct ph_action on_hit(const struct ph_event *event, void *user)
 
 static void forget(void *user)
 {
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, (int)(intptr_t)user);
+	ph_bind_drop_function((int)(intptr_t)user);
 }
 
 static enum ph_watch_access check_access(lua_State *L, int index)
@@ -63,14 +63,13 @@ static int l_watch(lua_State *L)
 	if (ph_bind_is_action(L, 5) && !ph_bind_to_action(L, 5, kind, &action, &why))
 		ph_bind_argument_error(L, "watch: %s cannot answer a watch of access \"%s\"", why,
 				       access_names[options.access]);
-	lua_pushvalue(L, 5);
-	ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	ref = ph_bind_keep_function(L, 5);
 	options.user = (void *)(intptr_t)ref;
 	ph_bind_enter();
 	r = ph_watch_add(session, &options, &watch, &err);
 	ph_bind_leave();
 	if (r < 0) {
-		luaL_unref(L, LUA_REGISTRYINDEX, ref);
+		ph_bind_drop_function(ref);
 		ph_err_wrap(&err, r, "watch");
 		ph_bind_raise(L, &err);
 	}

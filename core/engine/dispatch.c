@@ -89,7 +89,7 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 	struct ph_session *session = thread->process->session;
 	struct ph_pass pass = { .kind = PH_EVENT_BREAKPOINT };
 	struct frozen frozen;
-	struct ph_err err = { 0 };
+	struct ph_err err;
 	ph_addr addr = site->addr;
 	int r;
 

@@ -22,6 +22,9 @@ struct ph_stop ph_stop_decode(int status)
 {
 	int sig = WSTOPSIG(status), event = status >> 16;
 
+	/* Nearly every stop. */
+	if (status == (SIGTRAP << 8 | 0x7f))
+		return (struct ph_stop){ PH_STOP_TRAP, SIGTRAP };
 	if (WIFEXITED(status))
 		return (struct ph_stop){ PH_STOP_EXITED, WEXITSTATUS(status) };
 	if (WIFSIGNALED(status))

@@ -244,7 +244,7 @@ bool ph_handler_wants_branches(const struct ph_session *session)
 	return false;
 }
 
-bool ph_handler_steps(const struct ph_thread *thread)
+bool ph_handler_steps_thread(const struct ph_thread *thread)
 {
 	struct ph_handler *handler;
 

@@ -40,8 +40,17 @@ void ph_handler_limit(struct ph_handler *handler, const struct ph_steps_options 
 /* Some handler wants to know which instructions a thread has jumped to. */
 bool ph_handler_wants_branches(const struct ph_session *session);
 
+/* The same, where the session has a handler of instructions or a soft watch. */
+bool ph_handler_steps_thread(const struct ph_thread *thread);
+
 /* Some handler, or a soft watch, wants instructions of this thread. */
-bool ph_handler_steps(const struct ph_thread *thread);
+static inline bool ph_handler_steps(const struct ph_thread *thread)
+{
+	const struct ph_session *session = thread->process->session;
+
+	return (session->n_soft || !ph_list_is_empty(&session->handlers[PH_EVENT_INSTRUCTION])) &&
+	       ph_handler_steps_thread(thread);
+}
 
 /* At the session's end: every one out. */
 void ph_handler_drop_all(struct ph_session *session);

@@ -113,7 +113,7 @@ static bool may_trap(const struct ph_thread *thread)
 
 static void go(struct ph_thread *thread)
 {
-	struct ph_err err = { 0 };
+	struct ph_err err;
 	int sig, r;
 	enum ph_call_way way;
 	bool listen, step, steps, over_call, singly;
@@ -200,24 +200,16 @@ static void release_held(struct ph_session *session, const struct ph_space *spac
 }
 
 /*
- * Done: the thread may go on. Else something came up that is pending on it now, or failed. *ret_ran: the instruction has
- * been run; of a system call, its entry.
+ * The site's instruction, run alone. Done: the thread may go on. Else something came up that is pending on it now, or
+ * failed. *ret_ran: the instruction has been run; of a system call, its entry.
  */
-static enum ph_step_result pass_site(struct ph_thread *thread, bool *ret_ran)
+static enum ph_step_result pass_alone(struct ph_thread *thread, struct ph_site *site, bool *ret_ran)
 {
 	struct ph_process *process = thread->process;
-	struct ph_site *site = ph_space_site_find(process->space, thread->pass.addr);
 	enum ph_step_result result = PH_STEP_DONE;
-	struct ph_err err = { 0 };
+	struct ph_err err;
 	int r;
 
-	*ret_ran = false;
-	if (site && !site->armed)
-		site = NULL;
-	if (!site && !thread->pass.report)
-		return PH_STEP_DONE;
-	if (site && !thread->pass.report && !thread->pass.alone && !thread->told && ph_copy_pass(thread, site))
-		return ph_thread_has_pending(thread) ? PH_STEP_PENDING : PH_STEP_DONE;
 	if (thread->state != PH_THREAD_STOPPED)
 		return PH_STEP_PENDING;
 	if (site)
@@ -238,6 +230,21 @@ static enum ph_step_result pass_site(struct ph_thread *thread, bool *ret_ran)
 	return r < 0 ? PH_STEP_PENDING : result;
 }
 
+/* The same, by a copy of the instruction where that is possible. */
+static enum ph_step_result pass_site(struct ph_thread *thread, bool *ret_ran)
+{
+	struct ph_site *site = ph_space_site_find(thread->process->space, thread->pass.addr);
+
+	*ret_ran = false;
+	if (site && !site->armed)
+		site = NULL;
+	if (!site && !thread->pass.report)
+		return PH_STEP_DONE;
+	if (site && !thread->pass.report && !thread->pass.alone && !thread->told && ph_copy_pass(thread, site))
+		return ph_thread_has_pending(thread) ? PH_STEP_PENDING : PH_STEP_DONE;
+	return pass_alone(thread, site, ret_ran);
+}
+
 /* The pass was a step that somebody waits for. False: they have seen to how the thread goes on. */
 static bool go_on_stepped(struct ph_thread *thread)
 {
@@ -250,33 +257,51 @@ static bool go_on_stepped(struct ph_thread *thread)
 	return false;
 }
 
+/* Over the instruction, without running it. */
+static bool skip_instruction(struct ph_thread *thread)
+{
+	struct ph_err err;
+	int length = ph_step_length(thread, thread->pass.addr, &err);
+
+	ph_thread_end_pass(thread);
+	if (length < 0) {
+		ph_resume_fail(thread->process->session, length, &err);
+		return false;
+	}
+	ph_thread_set_rip(thread, thread->view.regs.rip + (ph_addr)length);
+	return !ph_until_steps(thread) || go_on_stepped(thread);
+}
+
+/* STEP was the answer, and the step is over. */
+static void report_step(struct ph_thread *thread)
+{
+	struct ph_event event = ph_resume_event(thread, PH_EVENT_STEP);
+	struct ph_plan plan = { 0 };
+
+	event.breakpoint = thread->pass.breakpoint ? ph_breakpoint_ref(thread->pass.breakpoint) : NULL;
+	ph_thread_end_pass(thread);
+	ph_handler_emit(event.session, &event, &plan);
+	ph_resume_plan(thread, PH_EVENT_STEP, &plan, event.breakpoint);
+	ph_breakpoint_unref(event.breakpoint);
+}
+
 /* What the pass of a site still asks for, done; true when the thread may go on. */
 static bool finish_pass(struct ph_thread *thread)
 {
-	struct ph_session *session = thread->process->session;
 	enum ph_step_result result;
-	struct ph_err err = { 0 };
-	bool steps = ph_until_steps(thread), ran;
-	int length;
+	bool steps, ran;
 
 	if (!thread->pass.active)
 		return true;
-	if (ph_thread_regs_fetch(thread, &err) < 0)
+	if (ph_thread_regs_fetch(thread, NULL) < 0)
 		return false;
 	if (thread->view.regs.rip != thread->pass.addr) {
 		ph_thread_end_pass(thread);
 		return true;
 	}
-	if (thread->pass.skip) {
-		length = ph_step_length(thread, thread->pass.addr, &err);
-		ph_thread_end_pass(thread);
-		if (length < 0) {
-			ph_resume_fail(session, length, &err);
-			return false;
-		}
-		ph_thread_set_rip(thread, thread->view.regs.rip + (ph_addr)length);
-		return !steps || go_on_stepped(thread);
-	}
+	if (thread->pass.skip)
+		return skip_instruction(thread);
+	steps = ph_until_steps(thread);
 	if (steps) {
 		ph_step_begin(thread);
 		if (thread->step.decoded && thread->step.insn.is_rep_string && !thread->pass.report &&
@@ -294,14 +319,7 @@ static bool finish_pass(struct ph_thread *thread)
 		return false;
 	}
 	if (thread->pass.report) {
-		struct ph_event event = ph_resume_event(thread, PH_EVENT_STEP);
-		struct ph_plan plan = { 0 };
-
-		event.breakpoint = thread->pass.breakpoint ? ph_breakpoint_ref(thread->pass.breakpoint) : NULL;
-		ph_thread_end_pass(thread);
-		ph_handler_emit(session, &event, &plan);
-		ph_resume_plan(thread, PH_EVENT_STEP, &plan, event.breakpoint);
-		ph_breakpoint_unref(event.breakpoint);
+		report_step(thread);
 		return false;
 	}
 	ph_thread_end_pass(thread);
@@ -371,10 +389,10 @@ static bool note_jump(struct ph_thread *thread, ph_addr address)
  * Instructions about to run, told to whoever traces them: the one at rip, and those to which that takes the thread
  * without running any. True when it may go on.
  */
-static bool tell(struct ph_thread *thread)
+static bool tell_instructions(struct ph_thread *thread)
 {
 	struct ph_session *session = thread->process->session;
-	struct ph_err err = { 0 };
+	struct ph_err err;
 
 	/* Between the stops of a call the next instruction is not due yet. */
 	while (!thread->call.in && ph_handler_steps(thread) && ph_thread_regs_fetch(thread, NULL) >= 0) {
@@ -403,6 +421,11 @@ static bool tell(struct ph_thread *thread)
 			return true;
 	}
 	return true;
+}
+
+static bool tell(struct ph_thread *thread)
+{
+	return !ph_handler_steps(thread) || tell_instructions(thread);
 }
 
 /* The instruction that a pass is about to run is told like any other. */

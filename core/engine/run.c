@@ -81,7 +81,7 @@ static void wake_sleepers(struct ph_session *session)
 {
 	struct ph_thread *thread;
 
-	while (!ph_session_is_done(session)) {
+	while (!ph_list_is_empty(&session->sleepers) && !ph_session_is_done(session)) {
 		struct ph_plan plan = { 0 };
 
 		if (!ph_until_expire(session, &thread, &plan))

@@ -69,11 +69,6 @@ struct ph_session *ph_session_ref(struct ph_session *session)
 	return session;
 }
 
-bool ph_session_is_done(const struct ph_session *session)
-{
-	return session->ended || session->outcome.kind != PH_REASON_NONE || session->failure.code;
-}
-
 void ph_session_end(struct ph_session *session, struct ph_reason reason)
 {
 	if (session->ended)

@@ -64,7 +64,10 @@ void ph_session_hold(struct ph_session *session);
 void ph_session_drop(struct ph_session *session);
 
 /* True when the run has to return: an outcome stands, something failed, or the session is over. */
-bool ph_session_is_done(const struct ph_session *session);
+static inline bool ph_session_is_done(const struct ph_session *session)
+{
+	return session->ended || session->outcome.kind != PH_REASON_NONE || session->failure.code;
+}
 
 /* Keeps the thread and the breakpoint that the reason names until the next one. */
 void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason);

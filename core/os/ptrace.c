@@ -3,14 +3,16 @@
 #include <elf.h>
 #include <errno.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "os/fault.h"
+#include "os/raw.h"
 
 static int request(enum __ptrace_request what, pid_t tid, uintptr_t addr, const void *data)
 {
 	ph_os_fault_now(tid);
-	return ptrace(what, tid, addr, data) < 0 ? -errno : 0;
+	return (int)ph_os_raw(SYS_ptrace, (long)what, tid, (long)addr, (long)(uintptr_t)data);
 }
 
 static const void *as_data(unsigned long n)

@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/raw.h"
+
 enum step { STEP_WAIT, STEP_STDIO, STEP_CWD, STEP_LIMIT, STEP_PERSONALITY, STEP_EXEC };
 
 static const char *const step_names[] = {
@@ -34,16 +36,6 @@ struct ph_os_childhood {
 
 /* ---- In the child, which shares our memory */
 
-/* A system call whose failure is its result: errno is the tracer's. */
-static long raw(long nr, long a, long b, long c, long d)
-{
-	register long r10 __asm__("r10") = d;
-	long r;
-
-	__asm__ volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
-	return r;
-}
-
 /* Duplicates first, above the three, since a source may be a number that another is to become. */
 static int set_stdio(const int stdio[3])
 {
@@ -52,12 +44,12 @@ static int set_stdio(const int stdio[3])
 	for (int i = 0; i < 3; i++) {
 		if (stdio[i] < 0)
 			continue;
-		copies[i] = raw(SYS_fcntl, stdio[i], F_DUPFD_CLOEXEC, 3, 0);
+		copies[i] = ph_os_raw(SYS_fcntl, stdio[i], F_DUPFD_CLOEXEC, 3, 0);
 		if (copies[i] < 0)
 			return (int)copies[i];
 	}
 	for (int i = 0; i < 3; i++) {
-		r = copies[i] >= 0 ? raw(SYS_dup2, copies[i], i, 0, 0) : 0;
+		r = copies[i] >= 0 ? ph_os_raw(SYS_dup2, copies[i], i, 0, 0) : 0;
 		if (r < 0)
 			return (int)r;
 	}
@@ -78,9 +70,9 @@ static void set_signals(const struct ph_os_spawn *spawn)
 
 	for (int sig = 1; sig < NSIG; sig++) {
 		act.handler = sigismember(&spawn->ignored, sig) == 1 ? SIG_IGN : SIG_DFL;
-		raw(SYS_rt_sigaction, sig, (long)&act, 0, size);
+		ph_os_raw(SYS_rt_sigaction, sig, (long)&act, 0, size);
 	}
-	raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&spawn->blocked, 0, size);
+	ph_os_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&spawn->blocked, 0, size);
 }
 
 static int run_child(struct ph_os_childhood *childhood)
@@ -90,9 +82,9 @@ static int run_child(struct ph_os_childhood *childhood)
 	char byte;
 
 	childhood->step = STEP_WAIT;
-	raw(SYS_close, childhood->go[1], 0, 0, 0);
+	ph_os_raw(SYS_close, childhood->go[1], 0, 0, 0);
 	do
-		r = raw(SYS_read, childhood->go[0], (long)&byte, 1, 0);
+		r = ph_os_raw(SYS_read, childhood->go[0], (long)&byte, 1, 0);
 	while (r == -EINTR);
 	if (r != 1)
 		return -ECANCELED;
@@ -101,23 +93,23 @@ static int run_child(struct ph_os_childhood *childhood)
 	if (r < 0)
 		return (int)r;
 	childhood->step = STEP_CWD;
-	r = spawn->cwd ? raw(SYS_chdir, (long)spawn->cwd, 0, 0, 0) : 0;
+	r = spawn->cwd ? ph_os_raw(SYS_chdir, (long)spawn->cwd, 0, 0, 0) : 0;
 	if (r < 0)
 		return (int)r;
 	childhood->step = STEP_LIMIT;
 	for (size_t i = 0; i < spawn->n_limits; i++) {
-		r = raw(SYS_setrlimit, spawn->limits[i].resource, (long)&spawn->limits[i].value, 0, 0);
+		r = ph_os_raw(SYS_setrlimit, spawn->limits[i].resource, (long)&spawn->limits[i].value, 0, 0);
 		if (r < 0)
 			return (int)r;
 	}
 	childhood->step = STEP_PERSONALITY;
-	persona = spawn->no_aslr ? raw(SYS_personality, 0xffffffff, 0, 0, 0) : 0;
-	r = spawn->no_aslr && persona >= 0 ? raw(SYS_personality, persona | ADDR_NO_RANDOMIZE, 0, 0, 0) : persona;
+	persona = spawn->no_aslr ? ph_os_raw(SYS_personality, 0xffffffff, 0, 0, 0) : 0;
+	r = spawn->no_aslr && persona >= 0 ? ph_os_raw(SYS_personality, persona | ADDR_NO_RANDOMIZE, 0, 0, 0) : persona;
 	if (r < 0)
 		return (int)r;
 	childhood->step = STEP_EXEC;
 	set_signals(spawn);
-	return (int)raw(SYS_execve, (long)spawn->path, (long)spawn->argv, (long)spawn->env, 0);
+	return (int)ph_os_raw(SYS_execve, (long)spawn->path, (long)spawn->argv, (long)spawn->env, 0);
 }
 
 /* What it returns becomes the exit status, by a system call of clone(3)'s own. */

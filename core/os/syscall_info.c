@@ -4,10 +4,12 @@
 #include <linux/audit.h>
 #include <stddef.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 
 #include "os/fault.h"
 #include "os/ptrace.h"
+#include "os/raw.h"
 
 /* linux/ptrace.h of 6.16; the C library's is older. */
 #define GET_SYSCALL_INFO 0x420e
@@ -39,17 +41,14 @@ _Static_assert(offsetof(struct info, entry) == 24 && sizeof(struct info) == 88, 
 
 static long get(pid_t tid, struct info *ret)
 {
-	long n;
-
 	ph_os_fault_now(tid);
-	n = ptrace((enum __ptrace_request)GET_SYSCALL_INFO, tid, sizeof(*ret), ret);
-	return n < 0 ? -errno : n;
+	return ph_os_raw(SYS_ptrace, GET_SYSCALL_INFO, tid, sizeof(*ret), (long)ret);
 }
 
 static int request_set(pid_t tid, const struct info *info)
 {
 	ph_os_fault_now(tid);
-	return ptrace((enum __ptrace_request)SET_SYSCALL_INFO, tid, sizeof(*info), info) < 0 ? -errno : 0;
+	return (int)ph_os_raw(SYS_ptrace, SET_SYSCALL_INFO, tid, sizeof(*info), (long)info);
 }
 
 /*

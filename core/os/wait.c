@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "os/fault.h"
+#include "os/raw.h"
 
 #define NS 1000000000
 
@@ -19,11 +21,8 @@ int64_t ph_os_now(void)
 
 static int wait_any(int flags, int *ret_status)
 {
-	pid_t tid;
-
 	ph_os_fault_now(0);
-	tid = wait4(-1, ret_status, __WCLONE | __WNOTHREAD | flags, NULL);
-	return tid < 0 ? -errno : tid;
+	return (int)ph_os_raw(SYS_wait4, -1, (long)ret_status, __WCLONE | __WNOTHREAD | flags, 0);
 }
 
 /*
