@@ -228,16 +228,22 @@ static int step_until(struct ph_thread *thread, ph_addr stop, ph_addr rsp, bool 
 
 int ph_inject_function(struct ph_thread *thread, ph_addr function, uint64_t *ret, struct ph_err *err)
 {
-	int stop_signal = thread->stop_signal, r = ph_thread_regs_fetch(thread, err);
+	int stop_signal = thread->stop_signal, r;
+	bool regroup = false;
 	struct loan loan;
 	ph_addr rsp, stop;
+	siginfo_t info;
 
-	if (r < 0)
-		return r;
 	/* What is to be delivered can be so only from the stop that it came with. */
 	if (stop_signal)
 		return ph_err_say(err, -EBUSY, "call in the target", "signal %d is to be delivered first", stop_signal);
+	r = ph_border_leave_event(thread, "call in the target", &info, &regroup, err);
+	if (r >= 0)
+		r = ph_thread_regs_fetch(thread, err);
+	if (r < 0)
+		return r;
 	borrow(thread, &loan);
+	loan.regroup = regroup;
 	/* As behind a call; where it returns to is never run. */
 	stop = loan.wanted.rip;
 	rsp = ((loan.wanted.rsp - RED_ZONE) & ~15ull) - sizeof(stop);
