@@ -150,7 +150,8 @@ PH_API int ph_tracer_set_debug_root(struct ph_tracer *tracer, const char *folder
 /*
  * Descriptors that are looked after while sessions of this tracer run: fn is called when poll(2) reports one of events
  * (POLLIN, POLLOUT), or POLLHUP or POLLERR, which last; POLLNVAL comes once. fn may do anything, and is not called again
- * until it has returned. With events 0 the descriptor is left alone. It stays the caller's. -errno; removal takes NULL.
+ * until it has returned. With events 0 the descriptor is left alone. It stays the caller's. Removal takes
+ * NULL, and may come after the tracer's end.
  */
 typedef void (*ph_ready_fn)(struct ph_tracer *tracer, int fd, unsigned int events, void *user);
 

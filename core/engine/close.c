@@ -48,7 +48,7 @@ void ph_tracer_free(struct ph_tracer *tracer)
 	ph_list_each(session, &tracer->sessions, struct ph_session, in_tracer)
 		ph_run_close(session);
 	ph_tracer_reap_children(tracer);
-	ph_watched_free_all(tracer);
+	ph_watched_fini(tracer);
 	ph_cpu_leave(tracer);
 	free(tracer->children);
 	free(tracer->elf_settings.debug_root);

@@ -110,7 +110,7 @@ int ph_watched_add(struct ph_tracer *tracer, int fd, unsigned int events, ph_rea
 
 void ph_watched_set_events(struct ph_watched *watched, unsigned int events)
 {
-	if (watched->events == events)
+	if (watched->events == events || !watched->tracer)
 		return;
 	watched->events = events;
 	update(watched);
@@ -122,6 +122,10 @@ void ph_watched_remove(struct ph_watched *watched)
 
 	if (!watched || watched->removed)
 		return;
+	if (!watched->tracer) {
+		free(watched);
+		return;
+	}
 	set = &watched->tracer->watched;
 	watched->removed = true;
 	update(watched);
@@ -132,12 +136,15 @@ void ph_watched_remove(struct ph_watched *watched)
 	sweep(set);
 }
 
-void ph_watched_free_all(struct ph_tracer *tracer)
+void ph_watched_fini(struct ph_tracer *tracer)
 {
 	struct ph_watched_set *set = &tracer->watched;
 
-	for (size_t i = set->n; i-- > 0;)
-		ph_watched_remove(set->entries[i]);
+	for (size_t i = 0; i < set->n; i++)
+		if (set->entries[i])
+			set->entries[i]->tracer = NULL;
+	if (set->n)
+		close(set->fds[0].fd);
 	free(set->fds);
 	free(set->entries);
 }

@@ -15,6 +15,7 @@
  */
 int ph_watched_wait(struct ph_tracer *tracer, int64_t deadline, int *ret_status);
 
-void ph_watched_free_all(struct ph_tracer *tracer);
+/* Entries that are left stay their adders', and are looked at no more. */
+void ph_watched_fini(struct ph_tracer *tracer);
 
 #endif

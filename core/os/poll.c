@@ -39,6 +39,20 @@ int ph_os_poll_now(struct pollfd *fds, size_t n)
 	return r < 0 ? 0 : r;
 }
 
+int ph_os_poll_until(struct pollfd *fds, size_t n, int64_t deadline)
+{
+	int64_t left = deadline - ph_os_now();
+	struct timespec t;
+	int r;
+
+	left = left > 0 ? left : 0;
+	t = (struct timespec){ left / NS, left % NS };
+	r = ppoll(fds, n, deadline == PH_WAIT_FOREVER ? NULL : &t, NULL);
+	if (r < 0)
+		return -errno;
+	return r == 0 ? -ETIMEDOUT : r;
+}
+
 /* Until SIGCHLD (1), a descriptor (0), the deadline, or a handler. */
 static int sleep_on(struct pollfd *fds, size_t n, int64_t deadline)
 {
@@ -47,6 +61,13 @@ static int sleep_on(struct pollfd *fds, size_t n, int64_t deadline)
 	struct timespec t;
 	int ready;
 
+	/* Looked at in vain: of a child that is no tracee. Statuses are looked at after it, since what comes sends another. */
+	if (fds[0].revents) {
+		fds[0].revents = 0;
+		if (read(fds[0].fd, &info, sizeof(info)) < 0 && errno != EAGAIN)
+			return -errno;
+		return 1;
+	}
 	if (left <= 0)
 		return -ETIMEDOUT;
 	if (left > LONGEST_SLEEP)
@@ -57,22 +78,17 @@ static int sleep_on(struct pollfd *fds, size_t n, int64_t deadline)
 		return -errno;
 	if (ready == 0)
 		return 1;
-	/* Taken before the statuses are looked at: what comes later sends it again. */
-	if (fds[0].revents && read(fds[0].fd, &info, sizeof(info)) < 0 && errno != EAGAIN)
-		return -errno;
 	return ready == (fds[0].revents != 0);
 }
 
 int ph_os_poll_any(struct pollfd *fds, size_t n, int64_t deadline, int *ret_status)
 {
-	sigset_t chld, old;
-	int r = ph_os_wait_any(0, ret_status);
+	sigset_t chld = chld_set(), old;
+	int r;
 
-	if (r != -ETIMEDOUT)
-		return r;
-	chld = chld_set();
 	sigprocmask(SIG_BLOCK, &chld, &old);
-	/* A stop from here on leaves the signal pending. */
+	/* A stop from here on leaves the signal pending. One that is pending when it is let in again is dropped. */
+	fds[0].revents = 0;
 	while ((r = ph_os_wait_any(0, ret_status)) == -ETIMEDOUT) {
 		r = sleep_on(fds, n, deadline);
 		if (r <= 0)

@@ -17,6 +17,9 @@ int ph_os_poll_open(void);
 /* How many are ready now. */
 int ph_os_poll_now(struct pollfd *fds, size_t n);
 
+/* How many are, as soon as one is; -ETIMEDOUT, or -EINTR: a handler ran. */
+int ph_os_poll_until(struct pollfd *fds, size_t n, int64_t deadline);
+
 /*
  * The next status, as ph_os_wait_any gives it, or 0: revents says which of fds[1] to fds[n - 1] are ready. Statuses come
  * first.

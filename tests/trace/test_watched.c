@@ -288,13 +288,18 @@ static void without_events_a_descriptor_is_left_alone(void **state)
 	close(fds[0]);
 }
 
-static void what_is_left_goes_with_the_tracer(void **state)
+static void an_entry_may_outlive_its_tracer(void **state)
 {
-	struct reader reader = { 0 };
+	struct reader reader = { 0 }, other = { 0 };
 
 	(void)state;
 	watch_fd(&reader, 0);
-	watch_fd(&reader, 1);
+	watch_fd(&other, 1);
+	ph_watched_remove(reader.watched);
+	ph_tracer_free(tracer);
+	ph_watched_set_events(other.watched, POLLOUT);
+	ph_watched_remove(other.watched);
+	assert_int_equal(ph_tracer_new(&tracer), 0);
 }
 
 /* ---- Several sessions */
@@ -400,7 +405,7 @@ int main(int argc, char **argv)
 		BOUNDED(functions_may_remove_add_and_run_others),
 		BOUNDED(ends_and_closed_descriptors_are_told),
 		BOUNDED(without_events_a_descriptor_is_left_alone),
-		BOUNDED(what_is_left_goes_with_the_tracer),
+		BOUNDED(an_entry_may_outlive_its_tracer),
 		BOUNDED(a_run_serves_several_sessions),
 		BOUNDED(sessions_that_wait_for_each_other_run_at_once),
 		BOUNDED(what_ends_one_run_and_what_ends_all),
