@@ -175,6 +175,7 @@ struct ph_spawn_options {
 	int stdio[3];			/* descriptors; -1: ours. Stay the caller's. */
 	bool no_aslr;
 	bool follow;			/* children too */
+	bool new_session;		/* setsid(2); the first of stdio that is a terminal becomes its controlling one */
 	const struct ph_limit *limits;
 	size_t n_limits;
 	const sigset_t *ignored;	/* signals that the target is to ignore; NULL: those that we ignore */

@@ -193,7 +193,8 @@ static int spawn_at(struct ph_session *session, const struct ph_spawn_options *o
 {
 	struct ph_os_limit limits[RLIM_NLIMITS];
 	struct ph_os_spawn spawn = { .path = path, .argv = options->argv, .cwd = options->cwd, .limits = limits,
-				     .env = options->env ? options->env : environ, .no_aslr = options->no_aslr };
+				     .env = options->env ? options->env : environ, .no_aslr = options->no_aslr,
+				     .new_session = options->new_session };
 	struct ph_os_child child;
 	int r;
 

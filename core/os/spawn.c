@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,11 +15,12 @@
 
 #include "os/raw.h"
 
-enum step { STEP_WAIT, STEP_STDIO, STEP_CWD, STEP_LIMIT, STEP_PERSONALITY, STEP_EXEC };
+enum step { STEP_WAIT, STEP_STDIO, STEP_SESSION, STEP_CWD, STEP_LIMIT, STEP_PERSONALITY, STEP_EXEC };
 
 static const char *const step_names[] = {
 	[STEP_WAIT] = "wait for the tracer",
 	[STEP_STDIO] = "set standard input and output",
+	[STEP_SESSION] = "begin a session",
 	[STEP_CWD] = "change directory",
 	[STEP_LIMIT] = "set resource limits",
 	[STEP_PERSONALITY] = "turn off address randomisation",
@@ -56,6 +58,17 @@ static int set_stdio(const int stdio[3])
 	return 0;
 }
 
+/* Without one that is a terminal it has none; that is no failure. */
+static int leave_session(const int stdio[3])
+{
+	long r = ph_os_raw(SYS_setsid, 0, 0, 0, 0);
+
+	for (int i = 0; r >= 0 && i < 3; i++)
+		if (stdio[i] >= 0 && ph_os_raw(SYS_ioctl, i, TIOCSCTTY, 0, 0) == 0)
+			return 0;
+	return r < 0 ? (int)r : 0;
+}
+
 /* Before any signal is let in: a handler of ours would act on the tracer's own state. */
 static void set_signals(const struct ph_os_spawn *spawn)
 {
@@ -90,6 +103,10 @@ static int run_child(struct ph_os_childhood *childhood)
 		return -ECANCELED;
 	childhood->step = STEP_STDIO;
 	r = set_stdio(spawn->stdio);
+	if (r < 0)
+		return (int)r;
+	childhood->step = STEP_SESSION;
+	r = spawn->new_session ? leave_session(spawn->stdio) : 0;
 	if (r < 0)
 		return (int)r;
 	childhood->step = STEP_CWD;
