@@ -523,6 +523,9 @@ PH_API int ph_thread_until(const struct ph_event *event, const struct ph_until_o
 			   void *user, struct ph_until **ret, struct ph_err *err);
 PH_API void ph_until_cancel(struct ph_until *until);
 
+/* PH_UNTIL_TIME is over now, as soon as the session runs. */
+PH_API void ph_until_wake(struct ph_until *until);
+
 /*
  * Places: the first address of what ph_breakpoint_options.where takes. -ENOENT: no such name; -EAGAIN: an IFUNC, whose
  * function the program has not chosen yet.

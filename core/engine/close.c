@@ -9,6 +9,7 @@
 #include "engine/hardware.h"
 #include "engine/patch.h"
 #include "engine/run.h"
+#include "engine/stream.h"
 #include "engine/watch.h"
 #include "engine/watched.h"
 #include "os/ptrace.h"
@@ -31,6 +32,7 @@ void ph_session_unref(struct ph_session *session)
 		ph_run_close(session);
 		ph_session_set_outcome(session, (struct ph_reason){ .kind = session->outcome.kind,
 								    .code = session->outcome.code });
+		ph_streams_free(session);
 		ph_breakpoints_drop(session);
 		ph_watches_drop(session);
 		session->target = NULL;

@@ -16,6 +16,7 @@
 #include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
+#include "engine/stream.h"
 #include "engine/until.h"
 #include "engine/trap.h"
 #include "engine/watch.h"
@@ -197,6 +198,8 @@ static void finish(struct ph_session *session, struct ph_reason reason)
 	ph_handler_drop_all(session);
 	ph_session_select(session, NULL);
 	ph_session_end(session, reason);
+	if (reason.kind != PH_REASON_DETACH)
+		ph_streams_settle(session);
 	reap_untils(session);
 }
 
@@ -225,6 +228,8 @@ static int conclude(struct ph_session *session, struct ph_err *err)
 	if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
 		let_go(session, session->wants_detach_stopped);
 	reap_untils(session);
+	if (session->ended && session->outcome.kind != PH_REASON_DETACH)
+		ph_streams_settle(session);
 	if (!session->ended) {
 		ph_hold_session(session);
 		ph_trap_take_queued(session);

@@ -36,6 +36,9 @@ struct ph_session {
 	struct ph_list patches;		/* that are in the target, in the order added */
 	struct ph_list handlers[PH_EVENT_COUNT];
 	struct ph_session_calls calls;
+	struct ph_stream *stdio[3];	/* owned, counted: our ends of the target's (stream.h); NULL: it has another */
+	const struct ph_stream *last_arrival;	/* which of them something came from last */
+	uint64_t n_arrivals;
 	struct ph_process *target;	/* counted; the process that the session was opened for */
 	struct ph_thread *selected;	/* counted, or NULL */
 	struct ph_policy policy;

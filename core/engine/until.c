@@ -509,6 +509,12 @@ void ph_until_leaving(struct ph_thread *thread, bool exits, struct ph_plan *plan
 	} while (found);
 }
 
+void ph_until_wake(struct ph_until *until)
+{
+	if (until->kind == PH_UNTIL_TIME)
+		until->deadline = 0;
+}
+
 int64_t ph_until_next(const struct ph_session *session)
 {
 	int64_t next = PH_WAIT_FOREVER;
