@@ -126,7 +126,7 @@ static bool flag(lua_State *L, int table, const char *name)
 }
 
 /*
- * core.spawn{argv = {…}, env = {"NAME=value", …}, path, cwd, no_aslr, follow, stdio = {[0] = fd, …},
+ * core.spawn{argv = {…}, env = {"NAME=value", …}, path, cwd, no_aslr, follow, new_session, stdio = {[0] = fd, …},
  * limits = {{resource, value}, …}}: checked and completed by ptracehook/session.lua.
  */
 static int l_spawn(lua_State *L)
@@ -142,6 +142,7 @@ static int l_spawn(lua_State *L)
 	options.cwd = optional_string(L, 1, "cwd");
 	options.no_aslr = flag(L, 1, "no_aslr");
 	options.follow = flag(L, 1, "follow");
+	options.new_session = flag(L, 1, "new_session");
 	options.ignored = &ph_bind.ignored;
 	options.blocked = &ph_bind.blocked;
 	lua_getfield(L, 1, "argv");
@@ -241,7 +242,17 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason)
 	}
 }
 
-void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout, struct ph_reason *ret)
+/* A failed run's session is closed: an error in a hook ends it for good. */
+static void see_run(struct ph_session *session, int code)
+{
+	if (code == -ECANCELED && session->failure.code == code)
+		ph_session_close(session);
+	see_thread(session);
+	if (ph_session_has_ended(session))
+		ph_bind_tell_pending(session);
+}
+
+static void run_several(lua_State *L, struct ph_session **sessions, size_t n, int64_t timeout, struct ph_reason *ret)
 {
 	lua_State *before = ph_bind.L;
 	struct ph_err err;
@@ -253,15 +264,11 @@ void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout, stru
 	}
 	ph_bind.L = L;
 	ph_bind_enter();
-	r = ph_session_run(session, timeout, ret, &err);
-	/* An error in a hook ends the run for good. */
-	if (r == -ECANCELED)
-		ph_session_close(session);
+	r = ph_sessions_run(sessions, n, timeout, ret, &err);
 	ph_bind_leave();
+	for (size_t i = 0; i < n; i++)
+		see_run(sessions[i], r);
 	ph_bind.L = before;
-	see_thread(session);
-	if (ph_session_has_ended(session))
-		ph_bind_tell_pending(session);
 	if (r == -ECANCELED) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
 		lua_error(L);
@@ -272,6 +279,11 @@ void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout, stru
 		ph_bind_raise(L, &err);
 }
 
+void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout, struct ph_reason *ret)
+{
+	run_several(L, &session, 1, timeout, ret);
+}
+
 static int l_run(lua_State *L)		/* session:run([milliseconds]) -> reason */
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
@@ -280,6 +292,26 @@ static int l_run(lua_State *L)		/* session:run([milliseconds]) -> reason */
 
 	ph_bind_run(L, session, timeout, &reason);
 	ph_bind_push_reason(L, &reason);
+	return 1;
+}
+
+static int l_run_several(lua_State *L)	/* core.run_several({session, …}, milliseconds | nil) -> {reason, …} */
+{
+	size_t n = lua_objlen(L, 1);
+	struct ph_session **sessions = lua_newuserdata(L, (n + 1) * sizeof(struct ph_session *));
+	struct ph_reason *reasons = lua_newuserdata(L, (n + 1) * sizeof(*reasons));
+
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, 1, (int)i + 1);
+		sessions[i] = ph_bind_check(L, -1, SESSION);
+		lua_pop(L, 1);
+	}
+	run_several(L, sessions, n, lua_isnumber(L, 2) ? (int64_t)lua_tonumber(L, 2) : -1, reasons);
+	lua_createtable(L, (int)n, 0);
+	for (size_t i = 0; i < n; i++) {
+		ph_bind_push_reason(L, &reasons[i]);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
 	return 1;
 }
 
@@ -518,6 +550,8 @@ void ph_bind_open_session(lua_State *L)		/* core -> core */
 	lua_setfield(L, -2, "spawn");
 	lua_pushcfunction(L, l_attach);
 	lua_setfield(L, -2, "attach");
+	lua_pushcfunction(L, l_run_several);
+	lua_setfield(L, -2, "run_several");
 	lua_pushcfunction(L, l_self);
 	lua_setfield(L, -2, "self");
 	lua_pushcfunction(L, l_current);

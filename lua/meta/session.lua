@@ -108,11 +108,15 @@ function attach(pid, options) end
 --- assert(spawn("cat", { stdin = "null" }) and run({ timeout = 10 }).kind ~= nil)
 --- ```
 ---@class RunOptions
+---@field [integer] Session several, instead of the current one
 ---@field timeout? number seconds
 
 --- Runs the current session until its target has ended, a hook stops it, or the time is up; then every thread stands
 --- still. After the end, it gives the end again. The target of the command line is run to its end when the script did
 --- not do that.
+---
+--- With sessions in the list part it runs all of them at once, each until it has ended or was stopped, and gives a list of
+--- their reasons in the same order. `spawn`'s time limit is each one's own. An error in a hook ends its session and the run.
 ---
 --- Errors: no target; a wrong option; the error of a hook, which has ended the session; an `Error` (EDEADLK) in a hook of
 --- the same session.
@@ -123,9 +127,12 @@ function attach(pid, options) end
 --- assert(reason.kind == "stop" and reason.event == "breakpoint" and reason.breakpoint.where == "calc")
 --- run()
 --- assert(run().kind == "exit" and run().code == 0)
+---
+--- local reasons = run { spawn { "sh", "-c", "exit 3" }, spawn { "true" }, timeout = 10 }
+--- assert(reasons[1].code == 3 and reasons[2].code == 0)
 --- ```
 ---@param options? RunOptions
----@return Reason
+---@return Reason|Reason[]
 function run(options) end
 
 --- Options of `detach`.

@@ -70,18 +70,60 @@ end
 local run_known = { timeout = true }
 local LONG = 1e9 -- seconds: as good as no limit, and fits the engine's clock
 
+-- Milliseconds, rounded up: a short limit is not none. nil: as good as none.
+local function milliseconds(seconds)
+	return seconds and seconds < LONG and math.ceil(seconds * 1000) or nil
+end
+
+-- Seconds that are left of a limit, or of spawn's timeout.
+local function left(limit, session)
+	local deadline = deadlines[session]
+	return deadline and math.min(limit or math.huge, math.max(0, deadline - core.clock())) or limit
+end
+
 local function run(self, options)
-	options = check.options("run", options, run_known, true)
-	if options[1] ~= nil then
-		check.fail "run{s1, s2} is not in this version: run one session after the other"
+	options = check.options("run", options, run_known)
+	return (run_ms(self, milliseconds(left(check.seconds("run: timeout", options.timeout), self))))
+end
+
+-- Each until it has ended or stopped, or its own time is up; puts the reasons where the sessions are.
+local function run_all(sessions, deadline, reasons)
+	local least
+	local index, list = {}, {}
+	for i, session in pairs(sessions) do
+		index[#index + 1], list[#list + 1] = i, session
+		least = left(least, session)
+	end
+	local limit = deadline and math.max(0, deadline - core.clock())
+	local is_whole = not least or limit and limit <= least
+	for k, reason in ipairs(core.run_several(list, milliseconds(is_whole and limit or least))) do
+		local i = index[k]
+		reasons[i] = reason
+		if reason.kind ~= "timeout" or is_whole or left(nil, sessions[i]) == 0 then
+			sessions[i] = nil
+		end
+	end
+	if next(sessions) ~= nil then
+		run_all(sessions, deadline, reasons)
+	end
+	return reasons
+end
+
+-- run{s1, s2, …, timeout = s}
+local function run_several(options)
+	check.options("run", options, run_known, true)
+	local sessions, n = {}, 0
+	for i in pairs(options) do
+		n = type(i) == "number" and math.max(n, i) or n
+	end
+	for i = 1, n do
+		if getmetatable(options[i]) ~= "Session" then
+			check.fail("run: session %d: Session expected, got %s", i, number.show(options[i]))
+		end
+		sessions[i] = options[i]
 	end
 	local limit = check.seconds("run: timeout", options.timeout)
-	local deadline = deadlines[self]
-	if deadline then
-		limit = math.min(limit or math.huge, math.max(0, deadline - core.clock()))
-	end
-	-- Rounded up: a short limit is not none.
-	return (run_ms(self, limit and limit < LONG and math.ceil(limit * 1000) or nil))
+	return (run_all(sessions, limit and core.clock() + limit, {}))
 end
 
 local policy_known = {
@@ -293,6 +335,19 @@ for name, fn in pairs(shared) do
 	M.globals[name] = function(...)
 		return fn(current(), ...)
 	end
+end
+
+local run_current = M.globals.run
+
+function M.globals.run(options)
+	if type(options) == "table" then
+		for name in pairs(options) do
+			if type(name) ~= "string" then
+				return run_several(options)
+			end
+		end
+	end
+	return run_current(options)
 end
 
 local function syscalls(target_of)

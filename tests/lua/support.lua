@@ -55,6 +55,12 @@ function M.spawn(options)
 	return s
 end
 
+-- A session that a test opened itself, for close().
+function M.keep(s)
+	opened[#opened + 1] = s
+	return s
+end
+
 function M.attach(pid, ...)
 	local s = attach(pid, ...)
 	opened[#opened + 1] = s
