@@ -163,6 +163,8 @@ void ph_bind_open_peek(lua_State *L);
 void ph_bind_open_syscall(lua_State *L);
 void ph_bind_open_disasm(lua_State *L);
 void ph_bind_open_wait(lua_State *L);
+void ph_bind_open_stream(lua_State *L);
+void ph_bind_open_interactive(lua_State *L);	/* streams -> streams */
 void ph_bind_open_module(lua_State *L);
 void ph_bind_open_backtrace(lua_State *L);
 void ph_bind_open_types(lua_State *L);
@@ -182,6 +184,12 @@ void ph_bind_take_siginfo(lua_State *L, int index, struct ph_thread *thread, con
 
 /* The call that the thread stands in. */
 void ph_bind_push_syscall(lua_State *L, struct ph_thread *thread);
+
+/* stream.c: the one that is written, of the session and the mask at 1 and 2; raises when there is none. */
+struct ph_stream *ph_bind_check_sink(lua_State *L);
+
+/* What a hook waits for that waits for a tube; NULL: something else is at index. */
+struct ph_goal *ph_bind_test_goal(lua_State *L, int index);
 
 /* The same without raising; false, and nothing pushed, when it was never pushed before. */
 bool ph_bind_push_known_syscall(lua_State *L, struct ph_thread *thread);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "engine/stream.h"
 #include "engine/plan.h"
 
 /*
@@ -243,6 +244,7 @@ struct ph_bind_call {
 	bool is_bare;			/* it looks at no arguments */
 	bool has_siginfo;		/* the table is below the function on the coroutine's stack */
 	bool waited;
+	struct ph_goal *goal;		/* … for a tube: what wakes it; on the coroutine's stack. Or NULL */
 	bool moved;			/* … for something that made its thread run on */
 	int end_ref;			/* registry: the error that tells it of an end; LUA_NOREF: none did */
 	struct ph_bind_call *next;	/* free ones */
@@ -410,13 +412,18 @@ static bool begin_wait(struct ph_bind_call *call)
 {
 	lua_State *L = call->L;
 	struct ph_until_options options = { .n = ph_bind.now.cell, .address = ph_bind.now.cell };
+	struct ph_goal *goal = ph_bind_test_goal(L, 3);
+	struct ph_until *until;
 	struct ph_err err = { 0 };
 	int r;
 
 	options.kind = (enum ph_until_kind)lua_tointeger(L, 2);
 	/* Kept by the coroutine's stack until the engine has read it. */
 	options.where = lua_tostring(L, 3);
-	r = ph_thread_until(&call->event, &options, on_end, call, NULL, &err);
+	r = ph_thread_until(&call->event, &options, on_end, call, &until, &err);
+	call->goal = r < 0 ? NULL : goal;
+	if (call->goal)
+		goal->wakes = until;
 	if (r < 0) {
 		push_failure(call, &err, false);
 		return false;
@@ -534,6 +541,9 @@ static struct ph_action on_end(const struct ph_event *event, enum ph_until_end e
 	int n = 1;
 
 	enter(&before, event);
+	if (call->goal)
+		call->goal->wakes = NULL;
+	call->goal = NULL;
 	lua_settop(call->L, 0);
 	if (end == PH_UNTIL_DONE || end == PH_UNTIL_UNWOUND) {
 		lua_pushboolean(call->L, 1);

@@ -197,6 +197,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_syscall(L);
 	ph_bind_open_disasm(L);
 	ph_bind_open_wait(L);
+	ph_bind_open_stream(L);
 	ph_bind_open_module(L);
 	ph_bind_open_backtrace(L);
 	ph_bind_open_types(L);

@@ -23,9 +23,26 @@
 ---@field follow? boolean true: children are followed as well; threads always are
 ---@field limits? Limits
 ---@field timeout? number seconds from now on after which `run()` returns `{kind = "timeout"}`
----@field stdin? "inherit"|"null"|{file: string}|{data: string} inherit is the default
----@field stdout? "inherit"|"null"|{file: string} the file is made, or emptied
----@field stderr? "inherit"|"null"|{file: string}
+---@field stdin? "inherit"|"pipe"|"pty"|"null"|{file: string}|{data: string} inherit is the default; see `Tube` for a
+--- pipe and a pty
+---@field stdout? "inherit"|"pipe"|"pty"|"null"|{file: string} the file is made, or emptied
+---@field stderr? "inherit"|"pipe"|"pty"|"null"|"stdout"|{file: string} "stdout": where that goes
+---@field pty? PtyOptions of the one pty that serves all that say "pty", which all three do when none does
+---@field log? boolean|string|fun(direction: "send"|"recv", bytes: string) what is said to the target and heard of it, as
+--- `Tube:log` takes it
+
+--- Options of a pty. The target is in a session of its own then, whose terminal it is.
+---
+--- ```lua
+--- local s = spawn { "sh", "-c", "stty size", pty = { rows = 30, columns = 100, raw = true } }
+--- assert(s.io:recv_line() == "30 100")
+--- s:run()
+--- ```
+---@class PtyOptions
+---@field rows? integer of the window; 24 unless said
+---@field columns? integer 80 unless said
+---@field raw? boolean true: bytes pass as they are; no ^C or ^D, no echo, no \r before \n
+---@field echo? boolean false: what is sent does not come back
 
 --- Limits of setrlimit(2), soft and hard: `cpu` in seconds, `nofile` and `nproc` in pieces, the others in bytes.
 ---
@@ -119,7 +136,7 @@ function attach(pid, options) end
 --- their reasons in the same order. `spawn`'s time limit is each one's own. An error in a hook ends its session and the run.
 ---
 --- Errors: no target; a wrong option; the error of a hook, which has ended the session; an `Error` (EDEADLK) in a hook of
---- the same session.
+--- the same session, and (ENOBUFS) when a target has written 256 MiB to a pipe or pty that nobody has read.
 ---
 --- ```lua
 --- bp("calc", STOP)
@@ -283,6 +300,10 @@ function stats() end
 ---@field regs Registers of `thread`
 ---@field mem Memory of the target
 ---@field syscall table<string, function> as the global `syscall`, for this session
+---@field io Tube all of its standard streams that are a pipe or a pty; an error when none is, as for those below
+---@field stdin Tube
+---@field stdout Tube
+---@field stderr Tube
 local Session = {}
 
 --- As the global `bp`, for this session.

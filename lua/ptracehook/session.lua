@@ -30,6 +30,16 @@ local function own_table(object)
 	return own
 end
 
+M.own = own_table
+
+for _, name in ipairs { "io", "stdin", "stdout", "stderr" } do
+	classes.Session.getters[name] = function(self)
+		local own = own_table(self)
+		own[name] = own[name] or core.load("tube").of(self, name)
+		return own[name]
+	end
+end
+
 for _, class in ipairs { "Session", "Thread", "Process" } do
 	for name, make in pairs { regs = of("regs", "new"), mem = of("mem", "new") } do
 		classes[class].getters[name] = function(self)

@@ -1,4 +1,4 @@
--- spawn - the options of spawn{}: environment, descriptors, limits.
+-- spawn - the options of spawn{}: environment, descriptors, limits. What talks to the target through them: tube.lua.
 
 local ffi = require "ffi"
 local core = require "ptracehook.core"
@@ -9,6 +9,7 @@ ffi.cdef [[
 extern char **environ;
 int open(const char *path, int flags, ...);
 int close(int fd);
+int pipe2(int fds[2], int flags);
 int memfd_create(const char *name, unsigned int flags);
 ssize_t write(int fd, const void *buf, size_t len);
 int64_t lseek(int fd, int64_t offset, int whence);
@@ -23,7 +24,7 @@ local M = {}
 
 local options_known = {
 	env = true, clear_env = true, cwd = true, argv0 = true, aslr = true, follow = true, limits = true,
-	timeout = true, stdin = true, stdout = true, stderr = true,
+	timeout = true, stdin = true, stdout = true, stderr = true, pty = true, log = true,
 }
 
 -- bits/resource.h on x86_64
@@ -98,43 +99,118 @@ local function open_data(data)
 	return fd
 end
 
-local function open_stream(name, what)
+-- Descriptors of one spawn: theirs, [0] to [2], -1: ours as they are; ours, a list of {mask, fd, reads, writes}: the
+-- other ends of pipes and the pty; opened, a set of all.
+local Streams = {}
+Streams.__index = Streams
+
+local pair = ffi.new "int[2]"
+
+function Streams:add(fd)
+	self.opened[fd] = true
+	return fd
+end
+
+function Streams:pipe(bit, reads)
+	if C.pipe2(pair, O_CLOEXEC) < 0 then
+		return nil, os_error "pipe"
+	end
+	local out, into = self:add(pair[0]), self:add(pair[1])
+	self.ours[#self.ours + 1] = { bit, reads and into or out, not reads, reads }
+	return reads and out or into
+end
+
+-- One for all that say "pty".
+function Streams:pty(bit)
+	if not self.terminal then
+		local set = self.pty_options
+		local ours, theirs = core.streams().pty(set.rows or 24, set.columns or 80, set.raw == true, set.echo == false)
+		if not ours then
+			return nil, "spawn: pty: " .. theirs
+		end
+		self.terminal = { 0, self:add(ours), true, true, theirs = self:add(theirs) }
+		self.ours[#self.ours + 1] = self.terminal
+	end
+	self.terminal[1] = self.terminal[1] + bit
+	return self.terminal.theirs
+end
+
+function Streams:close()
+	for fd in pairs(self.opened) do
+		C.close(fd)
+	end
+end
+
+local pty_known = { rows = true, columns = true, raw = true, echo = true }
+
+local function pty_options(options)
+	local set = check.options("spawn: pty", options, pty_known)
+	for _, name in ipairs { "rows", "columns" } do
+		if set[name] ~= nil and check.count("spawn: pty." .. name, set[name]) > 65535 then
+			check.fail("spawn: pty.%s: at most 65535, got %s", name, number.show(set[name]))
+		end
+	end
+	check.boolean("spawn: pty.raw", set.raw)
+	check.boolean("spawn: pty.echo", set.echo)
+	return set
+end
+
+function Streams:open(name, what, bit)
 	local reads = name == "stdin"
+	local fd, why
 	if what == nil or what == "inherit" then
 		return -1
 	elseif what == "null" then
-		return open_file("/dev/null", reads and O_RDONLY or O_WRONLY)
+		fd, why = open_file("/dev/null", reads and O_RDONLY or O_WRONLY)
+	elseif what == "pipe" then
+		return self:pipe(bit, reads)
+	elseif what == "pty" then
+		return self:pty(bit)
+	elseif what == "stdout" and name == "stderr" then
+		return self.theirs[1] >= 0 and self.theirs[1] or 1
 	elseif type(what) == "table" and type(what.file) == "string" then
-		return open_file(what.file, reads and O_RDONLY or O_WRONLY + O_CREAT + O_TRUNC)
+		fd, why = open_file(what.file, reads and O_RDONLY or O_WRONLY + O_CREAT + O_TRUNC)
 	elseif type(what) == "table" and type(what.data) == "string" and reads then
-		return open_data(what.data)
-	elseif what == "pipe" or what == "pty" then
-		return nil, ("spawn: %s = \"%s\" is not in this version; \"inherit\", \"null\", {file = name}%s are"):format(
-			name, what, reads and ", {data = text}" or "")
+		fd, why = open_data(what.data)
+	else
+		return nil, ("spawn: %s: \"inherit\", \"pipe\", \"pty\", \"null\", %s{file = name}%s expected, got %s"):format(
+			name, name == "stderr" and "\"stdout\", " or "", reads and " or {data = text}" or "", number.show(what))
 	end
-	return nil, ("spawn: %s: \"inherit\", \"null\", {file = name}%s expected, got %s"):format(name,
-		reads and " or {data = text}" or "", number.show(what))
+	return fd and self:add(fd), why
 end
 
-local function close_all(fds)
-	for i = 0, 2 do
-		if fds[i] and fds[i] >= 0 then
-			C.close(fds[i])
-		end
-	end
-end
+local names = { "stdin", "stdout", "stderr" }
 
 local function open_streams(options)
-	local fds = {}
-	for i, name in ipairs { "stdin", "stdout", "stderr" } do
-		local fd, why = open_stream(name, options[name])
+	local streams = setmetatable({ theirs = {}, ours = {}, opened = {} }, Streams)
+	streams.pty_options = pty_options(options.pty)
+	local all = options.pty ~= nil and "pty" or nil
+	for _, name in ipairs(names) do
+		if options[name] == "pty" then
+			all = nil
+		end
+	end
+	for i, name in ipairs(names) do
+		local fd, why = streams:open(name, options[name] or all, 2 ^ (i - 1))
 		if not fd then
-			close_all(fds)
+			streams:close()
 			check.fail("%s", why)
 		end
-		fds[i - 1] = fd
+		streams.theirs[i - 1] = fd
 	end
-	return fds
+	return streams
+end
+
+-- The target has its ends; ours become the session's.
+local function hand_over(session, streams)
+	for _, row in ipairs(streams.ours) do
+		local ok, why = core.streams().open(session, unpack(row))
+		if not ok then
+			session:close()
+			error("spawn: " .. why, 0)
+		end
+		streams.opened[row[2]] = nil
+	end
 end
 
 local function check_limits(limits)
@@ -188,11 +264,22 @@ function M.spawn(options)
 	if options.argv0 ~= nil then
 		argv[1] = check.string("spawn: argv0", options.argv0)
 	end
-	request.stdio = open_streams(options)
+	local log = options.log ~= nil and core.load("tube").check_log("spawn: log", options.log)
+	local streams = open_streams(options)
+	request.stdio = streams.theirs
+	request.new_session = streams.terminal ~= nil
 	local ok, session = pcall(core.spawn, request)
-	close_all(request.stdio)
+	if ok and streams.ours[1] then
+		local why
+		ok, why = pcall(hand_over, session, streams)
+		session = ok and session or why
+	end
+	streams:close()
 	if not ok then
 		error(session, 0)
+	end
+	if log then
+		core.load("tube").set_log(session, log)
 	end
 	return session, timeout
 end

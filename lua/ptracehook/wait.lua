@@ -92,6 +92,12 @@ end
 
 local LONGEST = 1e9 -- seconds
 
+-- In a hook: until a goal of tube.lua is reached, or that many seconds have passed.
+function M.pause(target, what, goal, seconds)
+	core.waiter(target, what, math.floor(math.min(seconds, LONGEST) * 1e9))
+	wait(TIME, goal)
+end
+
 function M.sleep(target, seconds)
 	if seconds == nil then
 		check.fail "sleep: a number of seconds expected, got nil"

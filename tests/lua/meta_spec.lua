@@ -105,6 +105,9 @@ local function public_names()
 			names[#names + 1] = class .. ":" .. name
 		end
 	end
+	for name in pairs(core.load("tube").methods) do
+		names[#names + 1] = "Tube:" .. name
+	end
 	-- Our libraries, and what they give.
 	for library, class in pairs { coverage = "Coverage", trace = "Trace" } do
 		for name, fn in pairs(require(library)) do

@@ -39,12 +39,11 @@ describe("several sessions", function()
 		local path = support.temporary()
 		os.execute("mkfifo " .. path)
 		local writer = sh("echo through >" .. path)
-		local heard = support.temporary()
-		local listener = sh("cat " .. path, { stdout = { file = heard } })
+		local listener = sh("cat " .. path, { stdout = "pipe" })
 		local reasons = run { writer, listener, timeout = 30 }
 		assert.equal("exit", reasons[1].kind)
 		assert.equal("exit", reasons[2].kind)
-		assert.equal("through\n", support.read(heard))
+		assert.equal("through\n", listener.stdout:recv_all())
 	end)
 
 	it("have their time limits, each its own", function()
@@ -70,5 +69,30 @@ describe("several sessions", function()
 		raises(function() run { s, time = 5 } end, "run: there is no option 'time'")
 		raises(function() s:run { s } end, "run: options have names")
 		assert.same({}, run { timeout = 5, [0] = nil } and {})
+	end)
+
+	it("one after another leave nothing behind", function()
+		local function status(field)
+			return tonumber(support.status("self", field):match "%d+")
+		end
+		local function rounds(n)
+			for _ = 1, n do
+				local s = spawn { support.target "calc_static", stdin = { data = "x" }, stdout = "pipe" }
+				local hits = 0
+				s:bp("calc", function() hits = hits + 1 end)
+				assert(s:run().kind == "exit" and hits == 2)
+				assert(s.stdout:recv_line() == "calc(1, 2) = 3")
+			end
+			collectgarbage()
+			collectgarbage()
+		end
+		rounds(200)
+		local fds, memory = support.open_descriptors(), status "VmRSS"
+		local is_asan = os.getenv "BUILD" == "asan" -- which keeps what was freed
+		rounds(os.getenv "LONG" and 100000 or is_asan and 1000 or 5000)
+		assert.equal(fds, support.open_descriptors())
+		local grown = status "VmRSS" - memory
+		assert.is_true(is_asan or grown < 4000, ("%d kB, and %d kB more"):format(memory, grown))
+		assert.equal("", support.read(("/proc/self/task/%d/children"):format(support.own_pid())))
 	end)
 end)
