@@ -126,8 +126,8 @@ static bool flag(lua_State *L, int table, const char *name)
 }
 
 /*
- * core.spawn{argv = {…}, env = {"NAME=value", …}, path, cwd, no_aslr, follow, new_session, stdio = {[0] = fd, …},
- * limits = {{resource, value}, …}}: checked and completed by ptracehook/session.lua.
+ * core.spawn{argv = {…}, env = {"NAME=value", …} or nil: ours, path, cwd, no_aslr, follow, new_session,
+ * stdio = {[0] = fd, …}, limits = {{resource, value}, …}}: checked and completed by ptracehook/spawn.lua.
  */
 static int l_spawn(lua_State *L)
 {
@@ -148,7 +148,7 @@ static int l_spawn(lua_State *L)
 	lua_getfield(L, 1, "argv");
 	options.argv = string_list(L, lua_gettop(L));
 	lua_getfield(L, 1, "env");
-	options.env = string_list(L, lua_gettop(L));
+	options.env = lua_isnil(L, -1) ? NULL : string_list(L, lua_gettop(L));
 	lua_getfield(L, 1, "stdio");
 	for (int i = 0; i < 3; i++) {
 		lua_rawgeti(L, -1, i);

@@ -49,16 +49,19 @@ static void wait_longer(struct ph_guard *guard)
 	guard->countdown = guard->period - 1;
 }
 
+void ph_guard_begin_known(struct ph_process *process, bool ignores)
+{
+	process->guard = (struct ph_guard){ .on = ignores };
+	if (ignores)
+		process->guard.action.handler = (uintptr_t)SIG_IGN;
+}
+
 void ph_guard_begin(struct ph_thread *thread)
 {
-	struct ph_guard *guard = &thread->process->guard;
 	struct ph_os_status status;
 
-	*guard = (struct ph_guard){ 0 };
-	if (ph_os_status_read(thread->tid, &status) < 0 || !(status.ignored & TRAP_BIT))
-		return;
-	guard->on = true;
-	guard->action.handler = (uintptr_t)SIG_IGN;
+	ph_guard_begin_known(thread->process,
+			     ph_os_status_read(thread->tid, &status) >= 0 && status.ignored & TRAP_BIT);
 }
 
 void ph_guard_look(struct ph_thread *thread)

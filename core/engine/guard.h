@@ -21,6 +21,9 @@ struct ph_thread;
 /* A new program: only what it ignores outlives an exec. The thread is its first. */
 void ph_guard_begin(struct ph_thread *thread);
 
+/* The same where it is known whether it ignores SIGTRAP. */
+void ph_guard_begin_known(struct ph_process *process, bool ignores);
+
 /* The thread is stopped, at a place of the program: has the program something to lose? */
 void ph_guard_look(struct ph_thread *thread);
 

@@ -148,7 +148,7 @@ static int trace_child(struct ph_session *session, struct ph_os_child *child, co
 	return 0;
 }
 
-static int open_spawned(struct ph_session *session, pid_t pid, struct ph_err *err)
+static int open_spawned(struct ph_session *session, pid_t pid, bool ignores_trap, struct ph_err *err)
 {
 	struct ph_thread *thread;
 	int status, r = open_target(session, pid, &thread, err);
@@ -165,7 +165,7 @@ static int open_spawned(struct ph_session *session, pid_t pid, struct ph_err *er
 	if (ph_stop_decode(status).kind != PH_STOP_INTERRUPT)
 		ph_thread_set_pending(thread, status);
 	session->calls.way = session->calls.best_way = ph_os_call_best_way(pid);
-	ph_guard_begin(thread);
+	ph_guard_begin_known(thread->process, ignores_trap);
 	return 0;
 }
 
@@ -212,7 +212,7 @@ static int spawn_at(struct ph_session *session, const struct ph_spawn_options *o
 	r = trace_child(session, &child, path, options->cwd, err);
 	if (r < 0)
 		return r;
-	r = open_spawned(session, child.pid, err);
+	r = open_spawned(session, child.pid, sigismember(&spawn.ignored, SIGTRAP) == 1, err);
 	if (r < 0 && !session->target) {
 		int status;
 

@@ -71,13 +71,21 @@ static int set(pid_t tid, const struct info *info)
 
 enum ph_os_call_way ph_os_call_best_way(pid_t tid)
 {
+	static bool known;	/* it is the kernel's, not the thread's */
+	static enum ph_os_call_way best;
 	struct info info;
+	int r;
 
+	if (known)
+		return best;
 	if (get(tid, &info) < 0)
 		return PH_OS_CALL_BY_REGS;
 	/* Where it stands nothing can be set; a kernel that knows the request says so, an older one EIO. */
 	info.op = PH_OS_CALL_NONE;
-	return request_set(tid, &info) == -EIO ? PH_OS_CALL_BY_GET : PH_OS_CALL_BY_SET;
+	r = request_set(tid, &info);
+	best = r == -EIO ? PH_OS_CALL_BY_GET : PH_OS_CALL_BY_SET;
+	known = r == -EIO || r == -EINVAL;
+	return best;
 }
 
 static uint32_t arch_of(pid_t tid, const struct user_regs_struct *regs)

@@ -37,6 +37,9 @@ local function is_word(value)
 end
 
 local function environment(changes, clear)
+	if changes == nil and not clear then
+		return nil -- ours
+	end
 	local values, order = {}, {}
 	local function set(name, value)
 		if values[name] == nil then
