@@ -250,7 +250,7 @@ static int l_forward(lua_State *L)
 	int fd = lua_isnumber(L, 3) ? (int)lua_tointeger(L, 3) : PH_STREAM_NOWHERE;
 
 	for (size_t i = 0; i < view.n; i++)
-		view.streams[i]->forward = fd;
+		ph_stream_forward(view.streams[i], fd);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/resume.h"
+#include "engine/watched.h"
 #include "os/poll.h"
 #include "os/terminal.h"
 #include "os/wait.h"
@@ -27,15 +28,21 @@ struct arrival {
 
 static void update(struct ph_stream *stream)
 {
-	bool takes = stream->reads && (stream->in.len < MOST || !ph_list_is_empty(&stream->goals));
+	bool wanted = !ph_list_is_empty(&stream->goals) || stream->forward != PH_STREAM_NOWHERE;
+	unsigned int events = 0;
 
 	if (stream->feeder)
 		ph_watched_set_events(stream->feeder, stream->out.len < MOST_FED ? POLLIN : 0);
 	if (!stream->reads && !stream->writes)
 		ph_stream_close(stream);
-	else if (stream->watched)
-		ph_watched_set_events(stream->watched, (unsigned int)((takes ? POLLIN : 0) |
-								      (stream->writes && stream->out.len ? POLLOUT : 0)));
+	if (!stream->watched)
+		return;
+	if (stream->reads && (stream->in.len < MOST || wanted))
+		events |= POLLIN;
+	if (stream->writes && stream->out.len)
+		events |= POLLOUT;
+	ph_watched_set_patient(stream->watched, !wanted && !stream->floods && !(events & POLLOUT));
+	ph_watched_set_events(stream->watched, events);
 }
 
 void ph_stream_close(struct ph_stream *stream)
@@ -114,8 +121,10 @@ static bool read_some(struct ph_stream *stream)
 	at = ph_fifo_reserve(&stream->in, room >= LEAST_PIECE ? room : stream->in.room ? PIECE : FIRST_PIECE);
 	if (!at)
 		return false;
-	n = read(stream->fd, at, ph_fifo_room(&stream->in));
+	room = ph_fifo_room(&stream->in);
+	n = read(stream->fd, at, room);
 	if (n > 0) {
+		stream->floods |= (size_t)n == room;
 		if (stream->forward != PH_STREAM_NOWHERE) {
 			forward(stream, at, (size_t)n);
 			return true;
@@ -244,6 +253,12 @@ int ph_stream_finish(struct ph_stream *stream)
 	return 0;
 }
 
+void ph_stream_forward(struct ph_stream *stream, int fd)
+{
+	stream->forward = fd;
+	update(stream);
+}
+
 /* ---- Of a session */
 
 int ph_stream_open(struct ph_session *session, int fd, bool reads, bool writes, unsigned int mask)
@@ -271,6 +286,7 @@ int ph_stream_open(struct ph_session *session, int fd, bool reads, bool writes, 
 		session->stdio[i] = stream;
 		stream->users++;
 	}
+	update(stream);
 	return 0;
 }
 

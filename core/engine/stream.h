@@ -20,6 +20,7 @@ struct ph_stream {
 	int fd;				/* owned; -1: closed */
 	bool is_source, is_sink;	/* what it was opened for */
 	bool reads, writes;		/* directions that have not ended */
+	bool floods;			/* a read was not enough for what had come */
 	bool finishes;			/* writing ends when all is sent */
 	int forward;			/* what comes goes there at once; PH_STREAM_NOWHERE: it is kept */
 	struct ph_watched *feeder;	/* borrowed; where what is sent comes from, left alone while much waits; or NULL */
@@ -44,6 +45,9 @@ int ph_stream_send(struct ph_stream *stream, const char *bytes, size_t len);
 
 /* No more is sent after what was; a terminal's reader is told so. -ENOTTY: a raw one cannot be told. */
 int ph_stream_finish(struct ph_stream *stream);
+
+/* What comes from now on goes to this descriptor of ours, or, PH_STREAM_NOWHERE, is kept again. */
+void ph_stream_forward(struct ph_stream *stream, int fd);
 
 /* Both directions, now. */
 void ph_stream_close(struct ph_stream *stream);

@@ -34,10 +34,10 @@ struct ph_cpu {
 struct ph_watched_set {
 	struct ph_watched **entries;	/* owned; NULL: removed, and swept later */
 	struct pollfd *fds;		/* owned: one that SIGCHLD makes ready, then theirs */
-	size_t n, room, n_gone, n_active;
+	size_t n, room, n_gone, n_active, n_patient;
 	unsigned int walks;		/* on the stack, through the entries */
 	unsigned int stops;		/* since the last look */
-	int64_t looked_at;
+	int64_t first_at;		/* when the first of them came */
 };
 
 struct ph_tracer {

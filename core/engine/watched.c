@@ -11,6 +11,9 @@
 #define STOPS_BETWEEN 32
 #define NS_BETWEEN 2000000
 
+/* Beyond the kernel's tick: a timer that comes earlier costs more than the wait itself in virtual machines. */
+#define PATIENCE_NS 5000000
+
 struct ph_watched {
 	struct ph_tracer *tracer;
 	size_t at;		/* in tables */
@@ -18,6 +21,7 @@ struct ph_watched {
 	unsigned int events;
 	ph_ready_fn fn;
 	void *user;
+	bool patient, is_counted;	/* … of those that are looked at */
 	bool in_fn;		/* it is being called: not looked at meanwhile */
 	bool removed;		/* … and freed then */
 	bool invalid;		/* its descriptor was closed: told once */
@@ -31,6 +35,8 @@ static void update(struct ph_watched *watched)
 	bool active = watched->events && !watched->in_fn && !watched->removed && !watched->invalid;
 
 	set->n_active += (size_t)active - (size_t)(row->fd >= 0);
+	set->n_patient += (size_t)(active && watched->patient) - (size_t)watched->is_counted;
+	watched->is_counted = active && watched->patient;
 	row->fd = active ? watched->fd : -1;
 	row->events = (short)watched->events;
 	row->revents = 0;
@@ -116,6 +122,14 @@ void ph_watched_set_events(struct ph_watched *watched, unsigned int events)
 	update(watched);
 }
 
+void ph_watched_set_patient(struct ph_watched *watched, bool patient)
+{
+	if (watched->patient == patient || !watched->tracer)
+		return;
+	watched->patient = patient;
+	update(watched);
+}
+
 void ph_watched_remove(struct ph_watched *watched)
 {
 	struct ph_watched_set *set;
@@ -167,7 +181,6 @@ static void tell_all(struct ph_watched_set *set)
 {
 	size_t n = set->n;
 
-	set->looked_at = ph_os_now();
 	set->stops = 0;
 	set->walks++;
 	for (size_t i = 0; i < n; i++) {
@@ -183,17 +196,18 @@ static void tell_all(struct ph_watched_set *set)
 
 static bool is_due(struct ph_watched_set *set)
 {
-	int64_t now;
-
-	if (++set->stops >= STOPS_BETWEEN)
+	if (set->stops == 0)
+		set->first_at = ph_os_now();
+	else if (set->stops >= STOPS_BETWEEN || ph_os_now() - set->first_at >= NS_BETWEEN)
 		return true;
-	now = ph_os_now();
-	return now - set->looked_at >= NS_BETWEEN;
+	set->stops++;
+	return false;
 }
 
 int ph_watched_wait(struct ph_tracer *tracer, int64_t deadline, int *ret_status)
 {
 	struct ph_watched_set *set = &tracer->watched;
+	int64_t soon;
 	int r;
 
 	if (set->n_active == 0)
@@ -203,6 +217,12 @@ int ph_watched_wait(struct ph_tracer *tracer, int64_t deadline, int *ret_status)
 		tell_all(set);
 		if (r > 0)
 			return 0;
+	}
+	if (set->n_patient == set->n_active) {
+		soon = ph_os_now() + PATIENCE_NS;
+		r = ph_os_poll_any(set->fds, 1, soon < deadline ? soon : deadline, ret_status);
+		if (r != -ETIMEDOUT || soon >= deadline)
+			return r;
 	}
 	r = ph_os_poll_any(set->fds, set->n + 1, deadline, ret_status);
 	if (r == 0)

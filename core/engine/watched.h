@@ -15,6 +15,12 @@
  */
 int ph_watched_wait(struct ph_tracer *tracer, int64_t deadline, int *ret_status);
 
+/*
+ * It can wait: while no other is looked after, stops come first, and it is looked at when none has come for five
+ * milliseconds. So a target that says little and ends wakes us for its end alone.
+ */
+void ph_watched_set_patient(struct ph_watched *watched, bool patient);
+
 /* Entries that are left stay their adders', and are looked at no more. */
 void ph_watched_fini(struct ph_tracer *tracer);
 
