@@ -324,23 +324,24 @@ static int l_end(lua_State *L)
 }
 
 /*
- * streams.hooked(session) -> true, some thread of it runs: a hook of it calls, on a thread that may wait; false: its
- * target may be run, or polled for.
+ * streams.hooked(session) -> Thread, others: a hook that may wait on its own thread calls, in a run of this session; others:
+ * threads of the session run, or will go on by themselves. Or nil, others, busy: it runs, but who calls cannot wait so.
  */
 static int l_hooked(lua_State *L)
 {
 	struct ph_session *session = ph_bind_check(L, 1, "Session");
 	const struct ph_event *event = ph_bind_hook_event();
+	bool others = !ph_list_is_empty(&session->sleepers);
 	struct ph_process *process;
 	struct ph_thread *thread;
-	bool runs = false;
 
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
-			runs |= thread->state == PH_THREAD_RUNNING;
-	lua_pushboolean(L, session->in_run && event && event->session == session && event->thread);
-	lua_pushboolean(L, runs);
-	return 2;
+			others |= thread->state == PH_THREAD_RUNNING;
+	ph_bind_push_thread(L, session->in_run && event && event->session->in_run ? event->thread : NULL);
+	lua_pushboolean(L, others);
+	lua_pushboolean(L, session->in_run);
+	return 3;
 }
 
 struct run {

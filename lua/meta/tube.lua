@@ -4,8 +4,8 @@
 --
 -- Every verb that has to wait runs the session meanwhile, hooks and all; then every thread stands still again, as after
 -- `run()`. What the target writes is taken in whenever any session runs, and what was sent goes out, so neither waits for
--- the other. In a hook of the same session a verb waits as `sleep()` does, for what other threads write; when no thread
--- runs it needs a time limit. After the end of the target, or when it was let go, a verb waits for whoever has the other
+-- the other. In a hook a verb of a session that is being run, the hook's own or another of `run{s1, s2}`, waits as `sleep()`
+-- does; when no thread of that session runs it needs a time limit. After the end of the target, or when it was let go, a verb waits for whoever has the other
 -- end of the pipe now.
 --
 -- The last argument may be a time limit in seconds. Results that do not come are nil and why: "timeout", "eof" (the end of

@@ -71,10 +71,10 @@ local function deadline_of(what, timeout)
 	return timeout and core.clock() + timeout
 end
 
--- In a hook: true, or nil, "timeout".
-local function wait_in_hook(session, what, goal, seconds)
+-- In a hook of that thread: true, or nil, "timeout".
+local function wait_in_hook(thread, what, goal, seconds)
 	streams.begin(goal)
-	local ok, why = pcall(wait.pause, session, what, goal, seconds or math.huge)
+	local ok, why = pcall(wait.pause, thread, what, goal, seconds or math.huge)
 	streams["end"](goal)
 	if not ok then
 		error(why, 0)
@@ -92,13 +92,12 @@ local function wait_for(self, what, kind, argument, deadline, only_run)
 		return true
 	end
 	local seconds = deadline and math.max(0, deadline - core.clock())
-	local hooked, others = streams.hooked(session)
-	if hooked then
-		if not others and not seconds then
-			check.fail("%s: the whole target stands still while this hook runs, so nothing can come: call it outside of the "
-				.. "hook, or with a time limit", what)
-		end
-		return wait_in_hook(session, what, goal, seconds)
+	local thread, others, busy = streams.hooked(session)
+	if busy and not seconds and not (thread and others) then
+		check.fail("%s: the whole target stands still while this hook runs, so nothing can come: call it outside of the "
+			.. "hook, or with a time limit", what)
+	elseif thread then
+		return wait_in_hook(thread, what, goal, seconds)
 	end
 	local limit, ms = wait.limit and wait.limit(session), seconds and math.ceil(seconds * 1000)
 	if limit and (not ms or limit < ms) then
@@ -239,8 +238,8 @@ local function send(self, what, data, timeout)
 	end
 	note(self, "send", data)
 	if unsent(self.session, self.mask) > 0 then
-		local hooked, others = streams.hooked(self.session)
-		if hooked and not others and not deadline then
+		local thread, others, busy = streams.hooked(self.session)
+		if busy and not deadline and not (thread and others) then
 			return true -- goes on when the target does
 		end
 		local _, stopped = wait_for(self, what, SENT, nil, deadline)

@@ -335,6 +335,36 @@ describe("a tube", function()
 		end)
 	end)
 
+	describe("in a hook of one of several sessions", function()
+		it("waits for another one of the run", function()
+			local asker, answerer, seen = reader(), reader(), {}
+			answerer:bp("handle_line", function()
+				seen[#seen + 1] = "handled " .. answerer.mem.cstr(answerer.regs.rdi)
+			end)
+			asker:bp("handle_line", function()
+				answerer.io:send_line(asker.mem.cstr(asker.regs.rdi))
+				local said = answerer.io:recv_line()
+				seen[#seen + 1] = said
+				answerer.stdin:close()
+				asker.stdin:close()
+			end)
+			asker.io:send_line "q"
+			local reasons = run { asker, answerer, timeout = 30 }
+			assert.same({ "handled q", "got: q" }, seen)
+			assert.same({ kind = "exit", code = 0 }, reasons[1])
+			assert.same({ kind = "exit", code = 0 }, reasons[2])
+			assert.equal("got: q\nlines 1\n", asker.io:recv_all())
+		end)
+
+		it("does not wait for ever where it cannot wait", function()
+			local s, seen = reader(), nil
+			s:on("exit", function() seen = { pcall(s.io.recv_until, s.io, "never") } end)
+			s.stdin:close()
+			s:run()
+			assert.is_true(not seen[1] and tostring(seen[2]):find("stands still", 1, true) ~= nil or seen[3] == "eof")
+		end)
+	end)
+
 	it("logs both directions", function()
 		local said = {}
 		local s = reader { log = function(direction, bytes) said[#said + 1] = direction .. " " .. bytes end }
