@@ -45,48 +45,48 @@ ph_addr ph_copy_find_gap(const struct ph_maps *maps, ph_addr near, size_t size)
 	return best;
 }
 
-static int map_chunk(struct ph_thread *thread, ph_addr near)
+/* maps: the target's mappings as they are; NULL: they are to be read. */
+static int map_chunk(struct ph_thread *thread, ph_addr near, const struct ph_maps *maps)
 {
 	struct ph_slots *slots = &thread->process->space->slots;
 	size_t size = slots->n_chunks ? slots->chunks[slots->n_chunks - 1].size * 2 : FIRST_CHUNK;
-	struct ph_maps maps;
-	int64_t base, answer;
+	struct ph_maps read = { 0 };
 	ph_addr at;
 	int r;
 
 	if (size > LAST_CHUNK)
 		size = LAST_CHUNK;
-	r = ph_os_maps_read(thread->tid, &maps);
+	r = maps ? 0 : ph_os_maps_read(thread->tid, &read);
 	if (r < 0)
 		return r;
-	at = ph_copy_find_gap(&maps, near, size);
-	ph_os_maps_fini(&maps);
+	at = ph_copy_find_gap(maps ? maps : &read, near, size);
+	ph_os_maps_fini(&read);
 	if (!at)
 		return -ENOMEM;
-	r = ph_inject_syscall(thread, SYS_mmap,
-			      (uint64_t[]){ at, size, PROT_READ | PROT_EXEC,
-					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, (uint64_t)-1, 0 },
-			      &base, NULL);
-	if (r < 0)
-		return r;
-	if (base < 0)
-		return (int)base;
-	/* A kernel before 4.17 takes the address for a hint. */
-	if ((ph_addr)base != at)
-		return -EEXIST;
 	/* A child has no use for it: no thread of its is ever in a copy when it forks. */
-	r = ph_inject_syscall(thread, SYS_madvise, (uint64_t[]){ at, size, MADV_DONTFORK, 0, 0, 0 }, &answer, NULL);
+	struct ph_inject_call calls[] = {
+		{ SYS_mmap, { at, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+			      (uint64_t)-1, 0 }, 0 },
+		{ SYS_madvise, { at, size, MADV_DONTFORK }, 0 },
+	};
+
+	r = ph_inject_syscalls(thread, calls, 2, NULL);
 	if (r < 0)
 		return r;
+	if (calls[0].ret < 0)
+		return (int)calls[0].ret;
+	/* A kernel before 4.17 takes the address for a hint. */
+	if ((ph_addr)calls[0].ret != at)
+		return -EEXIST;
 	return ph_slots_add_chunk(slots, at, size);
 }
 
-static struct ph_slot *take_slot(struct ph_thread *thread, ph_addr from)
+static struct ph_slot *take_slot(struct ph_thread *thread, ph_addr from, const struct ph_maps *maps)
 {
 	struct ph_slots *slots = &thread->process->space->slots;
 	struct ph_slot *slot = ph_slots_take(slots, from);
 
-	if (!slot && map_chunk(thread, from) >= 0)
+	if (!slot && map_chunk(thread, from, maps) >= 0)
 		slot = ph_slots_take(slots, from);
 	return slot;
 }
@@ -119,22 +119,16 @@ static bool is_in_text(const struct ph_space *space, ph_addr addr)
 	return false;
 }
 
-static void read_text(struct ph_thread *thread)
+static void note_text(struct ph_space *space, const struct ph_maps *maps)
 {
-	struct ph_space *space = thread->process->space;
-	struct ph_maps maps;
-	struct ph_range *text;
+	struct ph_range *text = calloc(maps->count ? maps->count : 1, sizeof(*text));
 	size_t n = 0;
 
-	if (ph_os_maps_read(thread->tid, &maps) < 0)
-		return;
-	text = calloc(maps.count ? maps.count : 1, sizeof(*text));
-	for (size_t i = 0; text && i < maps.count; i++)
-		if (is_text(&maps.entries[i]))
-			text[n++] = (struct ph_range){ maps.entries[i].start, maps.entries[i].end };
-	ph_os_maps_fini(&maps);
 	if (!text)
 		return;
+	for (size_t i = 0; i < maps->count; i++)
+		if (is_text(&maps->entries[i]))
+			text[n++] = (struct ph_range){ maps->entries[i].start, maps->entries[i].end };
 	free(space->text);
 	space->text = text;
 	space->n_text = n;
@@ -156,16 +150,16 @@ static bool changes_rip_alone(const struct ph_emulation *emulation)
 	return emulation->to == PH_REG_NONE && !emulation->stores;
 }
 
-/* Once per site: which way it is passed. */
-static void plan_way(struct ph_thread *thread, struct ph_site *site)
+/* maps: the target's mappings as they are; NULL: nobody knows. */
+static void plan_with(struct ph_thread *thread, struct ph_site *site, const struct ph_maps *maps)
 {
 	struct ph_space *space = thread->process->space;
 	uint8_t bytes[PH_INSN_MAX] = { 0 };
 	size_t len = read_original(thread, site->addr, bytes);
 	struct ph_slot *slot;
 
-	if (!is_in_text(space, site->addr))
-		read_text(thread);
+	if (maps)
+		note_text(space, maps);
 	site->fickle = !is_in_text(space, site->addr);
 	memcpy(site->planned, bytes, sizeof(bytes));
 	site->way = PH_WAY_STEP;
@@ -186,7 +180,7 @@ static void plan_way(struct ph_thread *thread, struct ph_site *site)
 		/* Worth a slot only if it can be copied at all. */
 		if (space->slots.refused || ph_relocate(bytes, len, site->addr, site->addr, &trial) < 0)
 			return;
-		slot = take_slot(thread, site->addr);
+		slot = take_slot(thread, site->addr, maps);
 		if (!slot) {
 			space->slots.refused = space->slots.n_chunks == 0;
 			return;
@@ -199,6 +193,16 @@ static void plan_way(struct ph_thread *thread, struct ph_site *site)
 	}
 	site->slot = slot;
 	site->way = PH_WAY_COPY;
+}
+
+/* Once per site: which way it is passed. */
+static void plan_way(struct ph_thread *thread, struct ph_site *site)
+{
+	struct ph_maps maps = { 0 };
+	bool known = !is_in_text(thread->process->space, site->addr) && ph_os_maps_read(thread->tid, &maps) >= 0;
+
+	plan_with(thread, site, known ? &maps : NULL);
+	ph_os_maps_fini(&maps);
 }
 
 bool ph_copy_pass(struct ph_thread *thread, struct ph_site *site)
@@ -234,7 +238,7 @@ int ph_copy_return_trap(struct ph_thread *thread, ph_addr *ret, struct ph_err *e
 	if (r < 0)
 		return r;
 	if (!slots->return_trap) {
-		slot = take_slot(thread, thread->view.regs.rip);
+		slot = take_slot(thread, thread->view.regs.rip, NULL);
 		if (!slot)
 			return ph_err_say(err, -ENOTSUP, "call", "no memory can be mapped in the target for its return%s",
 					  ph_inject_allowed(thread) ? "" : ": a seccomp filter watches its calls");

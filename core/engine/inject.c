@@ -87,19 +87,46 @@ static int run_to(struct ph_thread *thread, enum ph_alone_how how, enum ph_stop_
 
 /*
  * Into the call, and out. Not by a single step: the kernel forces its SIGTRAP on the thread, which costs a program that
- * ignores or blocks that its handling of it (guard.h). Last, to where a call that was interrupted before is begun anew.
+ * ignores or blocks that its handling of it (guard.h).
  */
-static int run_call(struct ph_thread *thread, int64_t *ret, bool *ret_regroup, struct ph_err *err)
+static int run_call(struct ph_thread *thread, ph_addr insn, struct ph_inject_call *call, bool *ret_regroup,
+		    struct ph_err *err)
 {
-	int r = run_to(thread, PH_ALONE_SYSCALL, PH_STOP_SYSCALL, ret_regroup, err);
+	struct user_regs_struct *regs = &thread->view.regs;
+	int r;
 
+	regs->rip = insn;
+	regs->rax = (uint64_t)call->number;
+	regs->rdi = call->args[0];
+	regs->rsi = call->args[1];
+	regs->rdx = call->args[2];
+	regs->r10 = call->args[3];
+	regs->r8 = call->args[4];
+	regs->r9 = call->args[5];
+	regs->orig_rax = (uint64_t)-1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	r = run_to(thread, PH_ALONE_SYSCALL, PH_STOP_SYSCALL, ret_regroup, err);
 	if (r >= 0)
 		r = run_to(thread, PH_ALONE_SYSCALL, PH_STOP_SYSCALL, ret_regroup, err);
 	if (r >= 0)
 		r = ph_thread_regs_fetch(thread, err);
-	if (r < 0)
-		return r;
-	*ret = (int64_t)thread->view.regs.rax;
+	if (r >= 0)
+		call->ret = (int64_t)regs->rax;
+	return r;
+}
+
+/* Last, to where a call that was interrupted before is begun anew. */
+static int run_calls(struct ph_thread *thread, ph_addr insn, struct ph_inject_call *calls, size_t n, bool *ret_regroup,
+		     struct ph_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = run_call(thread, insn, &calls[i], ret_regroup, err);
+
+		if (r < 0)
+			return r;
+		if (calls[i].ret < 0)
+			break;
+	}
 	return run_to(thread, PH_ALONE_OUT, PH_STOP_INTERRUPT, ret_regroup, err);
 }
 
@@ -142,7 +169,7 @@ static int give_back(struct ph_thread *thread, const struct loan *loan, int r, s
 	return r;
 }
 
-int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err)
+int ph_inject_syscalls(struct ph_thread *thread, struct ph_inject_call *calls, size_t n, struct ph_err *err)
 {
 	ph_addr insn = find_syscall(thread);
 	siginfo_t info = { .si_signo = thread->stop_signal, .si_code = SI_USER }, stop;
@@ -173,19 +200,21 @@ int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args
 	}
 	borrow(thread, &loan);
 	loan.regroup = regroup;
-	thread->view.regs.rip = insn;
-	thread->view.regs.rax = (uint64_t)number;
-	thread->view.regs.rdi = args[0];
-	thread->view.regs.rsi = args[1];
-	thread->view.regs.rdx = args[2];
-	thread->view.regs.r10 = args[3];
-	thread->view.regs.r8 = args[4];
-	thread->view.regs.r9 = args[5];
-	thread->view.regs.orig_rax = (uint64_t)-1;
-	thread->view.dirty = PH_DIRTY_ANY;
 	hold_signals(thread, &loan, true);
-	r = run_call(thread, ret, &loan.regroup, err);
+	r = run_calls(thread, insn, calls, n, &loan.regroup, err);
 	return give_back(thread, &loan, r, err);
+}
+
+int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err)
+{
+	struct ph_inject_call call = { .number = number };
+	int r;
+
+	memcpy(call.args, args, sizeof(call.args));
+	r = ph_inject_syscalls(thread, &call, 1, err);
+	if (r >= 0)
+		*ret = call.ret;
+	return r;
 }
 
 #define STEPS_MAX 50000

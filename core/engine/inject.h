@@ -19,6 +19,15 @@ bool ph_inject_allowed(const struct ph_thread *thread);
  */
 int ph_inject_syscall(struct ph_thread *thread, long number, const uint64_t args[6], int64_t *ret, struct ph_err *err);
 
+struct ph_inject_call {
+	long number;
+	uint64_t args[6];
+	int64_t ret;		/* what the kernel answered; what stood here before, when the call was not made */
+};
+
+/* One after the other, until the kernel answers one with an error. */
+int ph_inject_syscalls(struct ph_thread *thread, struct ph_inject_call *calls, size_t n, struct ph_err *err);
+
 /*
  * A function without arguments, run step by step: for a few hundred instructions that nobody else has to see. *ret is
  * its rax. -EFAULT: it did not return; -EBUSY: a site of ours is in the way.
