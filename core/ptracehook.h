@@ -247,6 +247,12 @@ struct ph_policy {
 	bool no_seccomp;
 	bool strip_untraced;	/* children made with CLONE_UNTRACED are seen like all others */
 	enum ph_syscall_info syscall_info;
+
+	/*
+	 * Breakpoints use debug registers, so that the program's code stays as it is: those that are there already, and
+	 * new ones. -EBUSY when they are more than the registers; all are as before then.
+	 */
+	bool hardware;
 };
 
 #define PH_CPU_AUTO (-1)	/* with the thread that hits, while it is one only; its own affinity is left alone */
@@ -321,6 +327,7 @@ struct ph_breakpoint_options {
 	bool pending;		/* an address that is not mapped yet may wait */
 	pid_t thread;		/* 0: every thread */
 	bool hardware;		/* by one of the CPU's four debug registers: no byte of the target is changed */
+	bool software;		/* never so, whatever the policy says */
 	const char *when;	/* "edi == 5 and u32[rsi] > 9" (x86/predicate.h): a pass with another value is no hit */
 	ph_event_fn fn;
 	void *user;

@@ -406,7 +406,7 @@ static bool flag_or(lua_State *L, int table, const char *name, bool otherwise)
 	return otherwise;
 }
 
-/* session:set_policy{exitkill, follow, no_seccomp, strip_untraced, syscall_info = 0 to 3, cpu = PH_CPU_…}, nil: as it is */
+/* session:set_policy{exitkill, follow, no_seccomp, strip_untraced, hardware, syscall_info = 0 to 3, cpu = PH_CPU_…} */
 static int l_policy(lua_State *L)
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
@@ -418,6 +418,7 @@ static int l_policy(lua_State *L)
 	policy.follow = flag_or(L, 2, "follow", policy.follow);
 	policy.no_seccomp = flag_or(L, 2, "no_seccomp", policy.no_seccomp);
 	policy.strip_untraced = flag_or(L, 2, "strip_untraced", policy.strip_untraced);
+	policy.hardware = flag_or(L, 2, "hardware", policy.hardware);
 	lua_getfield(L, 2, "syscall_info");
 	if (!lua_isnil(L, -1))
 		policy.syscall_info = (enum ph_syscall_info)lua_tointeger(L, -1);

@@ -32,6 +32,8 @@ struct ph_breakpoint {
 	enum ph_mode mode;
 	bool once, enabled, removed, may_wait;
 	bool hardware;			/* in a debug register (hardware.h), not by sites */
+	bool software;			/* … never, whatever the policy says */
+	bool converted;			/* … since a policy said so, which may be taken back (placing.h) */
 	bool told;			/* the user knows that it never resolved */
 	bool waits;			/* some process has yet to load what it means, or to choose a function */
 	pid_t thread;			/* 0: every one */

@@ -17,6 +17,7 @@
 #include "engine/handler.h"
 #include "engine/guard.h"
 #include "engine/hold.h"
+#include "engine/placing.h"
 #include "engine/run.h"
 #include "image/elf.h"
 #include "os/procfs.h"
@@ -432,6 +433,8 @@ int ph_session_set_policy(struct ph_session *session, const struct ph_policy *po
 		return r;
 	r = choose_way(session, policy->syscall_info, err);
 	if (r < 0)
+		return r;
+	if (policy->hardware && !session->policy.hardware && (r = ph_placing_use_hardware(session, err)) < 0)
 		return r;
 	session->policy = *policy;
 	ph_handler_update_calls(session);

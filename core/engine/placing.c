@@ -154,7 +154,8 @@ int ph_breakpoint_add(struct ph_session *session, const struct ph_breakpoint_opt
 		.name = options->name ? strdup(options->name) : NULL,
 		.address = options->where ? PH_ADDR_NONE : options->address, .at = PH_ADDR_NONE,
 		.mode = options->mode, .once = options->once, .enabled = !options->disabled,
-		.may_wait = options->pending, .hardware = options->hardware, .thread = options->thread, .fn = options->fn,
+		.may_wait = options->pending, .hardware = options->hardware || (session->policy.hardware && !options->software),
+		.software = options->software, .thread = options->thread, .fn = options->fn,
 	};
 	if (options->where)
 		snprintf(breakpoint->label, sizeof(breakpoint->label), "breakpoint %u at '%.64s'", breakpoint->id, options->where);
@@ -196,6 +197,31 @@ int ph_breakpoint_enable(struct ph_breakpoint *breakpoint, bool enabled, struct 
 		breakpoint->enabled = false;
 		ph_breakpoint_disarm(breakpoint);
 	}
+	return r;
+}
+
+static int set_hardware(struct ph_breakpoint *breakpoint, bool hardware, struct ph_err *err)
+{
+	ph_breakpoint_disarm(breakpoint);
+	breakpoint->hardware = hardware;
+	return breakpoint->enabled ? place_everywhere(breakpoint, err) : 0;
+}
+
+int ph_placing_use_hardware(struct ph_session *session, struct ph_err *err)
+{
+	struct ph_breakpoint *breakpoint, *failed = NULL;
+	int r = 0;
+
+	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session) {
+		breakpoint->converted = !breakpoint->hardware && !breakpoint->software;
+		if (breakpoint->converted && !failed && (r = set_hardware(breakpoint, true, err)) < 0)
+			failed = breakpoint;
+	}
+	if (!failed)
+		return 0;
+	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session)
+		if (breakpoint->converted && breakpoint->hardware)
+			set_hardware(breakpoint, false, NULL);
 	return r;
 }
 

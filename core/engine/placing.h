@@ -15,6 +15,9 @@ int ph_placing_place(struct ph_breakpoint *breakpoint, struct ph_process *proces
 /* Those that wait, once more: something was loaded in this process, or chosen. */
 void ph_placing_retry(struct ph_process *process);
 
+/* All breakpoints of the session use debug registers from here on, or none has changed (-EBUSY). */
+int ph_placing_use_hardware(struct ph_session *session, struct ph_err *err);
+
 /* What those that were never anywhere might have meant, looked for while their target can still be read. */
 void ph_placing_guess(struct ph_session *session);
 

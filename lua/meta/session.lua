@@ -199,6 +199,7 @@ function kill() end
 --- of the thread that hits, while the stops come from one thread only, which makes a stop several times cheaper unless
 --- another CPU is idle: then the scheduler moves the thread there; "off": where the scheduler puts it; a number: on that
 --- CPU. The target's own affinity is never changed
+---@field hardware? boolean of this session: breakpoints take debug registers, those that are there already and those to come
 ---@field seccomp? "auto"|"off" of this session, before it first runs: whether hooks of system calls use a filter (see `on`)
 ---@field syscall_info? "auto"|"regs"|"get"|"set" of this session: how system calls are read and changed: by registers, by
 ---PTRACE_GET_SYSCALL_INFO (Linux 5.3), or by PTRACE_SET_SYSCALL_INFO (6.16) too; the best that the kernel has (default)
@@ -209,7 +210,8 @@ function kill() end
 --- Changes how things are done; what it does not name stays as it is.
 ---
 --- Errors: an option that does not exist or has a wrong value; for those of a session, no target or one that has ended;
---- a `syscall_info` that the kernel does not have; a CPU that there is not, or that ptracehook was not given.
+--- a `syscall_info` that the kernel does not have; a CPU that there is not, or that ptracehook was not given; for `hardware`, an `Error`
+--- (EBUSY) when there are more breakpoints than registers: all stay as they are then.
 ---
 --- ```lua
 --- policy { errors = "report" }

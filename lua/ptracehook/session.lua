@@ -138,7 +138,7 @@ end
 
 local policy_known = {
 	errors = true, exitkill = true, follow = true, cpu = true, debug_root = true, seccomp = true,
-	syscall_info = true, untraced = true,
+	syscall_info = true, untraced = true, hardware = true,
 }
 local ways = { auto = 0, regs = 1, get = 2, set = 3 } -- enum ph_syscall_info
 
@@ -176,6 +176,7 @@ local function policy(self, settings)
 	local given = {
 		exitkill = check.boolean("policy: exitkill", settings.exitkill),
 		follow = check.boolean("policy: follow", settings.follow),
+		hardware = check.boolean("policy: hardware", settings.hardware),
 		no_seccomp = word("policy: seccomp", settings.seccomp, { auto = false, off = true }),
 		strip_untraced = word("policy: untraced", settings.untraced, { keep = false, strip = true }),
 		syscall_info = word("policy: syscall_info", settings.syscall_info, ways),

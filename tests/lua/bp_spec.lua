@@ -374,3 +374,60 @@ describe("bp", function()
 		jit.on()
 	end)
 end)
+
+describe("policy { hardware = true }", function()
+	after_each(support.close)
+
+	-- What the program itself would see: our own reads hide breakpoints.
+	local function byte_at(s, at)
+		local file = assert(io.open(("/proc/%d/mem"):format(s.pid), "rb"))
+		file:seek("set", tonumber(at))
+		local byte = file:read(1):byte()
+		file:close()
+		return byte
+	end
+
+	it("takes breakpoints out of the code, those that are there and those to come", function()
+		local s = support.spawn { "calc_pie" }
+		local first = s:bp("calc", CONTINUE)
+		assert.equal(0xcc, byte_at(s, first.address))
+		s:policy { hardware = true }
+		local second = s:bp("calc_add", CONTINUE)
+		local soft = s:bp("main", CONTINUE, { hardware = false })
+		assert.equal(original_bytes("calc"):byte(), byte_at(s, first.address))
+		assert.equal(original_bytes("calc_add"):byte(), byte_at(s, second.address))
+		assert.equal(0xcc, byte_at(s, soft.address))
+		assert.equal("exit", s:run().kind)
+		assert.same({ 2, 2, 1 }, { first.hits, second.hits, soft.hits })
+	end)
+
+	it("leaves all of them as they were when they are more than four, and says who has the registers", function()
+		local s = support.spawn { "calc_pie" }
+		local points = { s:bp("calc", CONTINUE) }
+		for i, place in ipairs { "calc_add", "main", "show", "calc_add" } do
+			points[i + 1] = s:bp(place, CONTINUE)
+		end
+		raises(function() s:policy { hardware = true } end, "1 of the CPU's four debug registers needed, 0 free", "'calc'")
+		for _, point in ipairs(points) do
+			assert.equal(0xcc, byte_at(s, point.address))
+		end
+		points[1]:remove()
+		s:policy { hardware = true }
+		local e = support.raises(function() s:bp("calc", CONTINUE) end, "four debug registers needed")
+		assert.equal("EBUSY", e.name)
+		assert.equal("exit", s:run().kind)
+		assert.same({ 2, 1, 2, 2 }, { points[2].hits, points[3].hits, points[4].hits, points[5].hits })
+	end)
+
+	it("can be switched off again for those to come", function()
+		local s = support.spawn { "calc_pie" }
+		s:policy { hardware = true }
+		local b = s:bp("calc", STOP)
+		assert.equal("stop", s:run().kind)
+		s:policy { hardware = false }
+		assert.equal(0xcc, byte_at(s, s:bp("calc_add", CONTINUE).address))
+		assert.equal("stop", s:run().kind)
+		assert.equal(2, b.hits)
+		support.raises(function() s:policy { hardware = 1 } end, "policy: hardware: true or false expected, got 1")
+	end)
+end)
