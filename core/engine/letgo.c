@@ -21,6 +21,7 @@
 #include "engine/syscall.h"
 #include "engine/trap.h"
 #include "engine/tripwire.h"
+#include "engine/tsc.h"
 #include "engine/watch.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
@@ -303,8 +304,10 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	ph_redirect_lead_out(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_tripwires_remove(process);
-	ph_list_each(process, &session->processes, struct ph_process, in_session)
+	ph_list_each(process, &session->processes, struct ph_process, in_session) {
 		unmap_ours(process);
+		ph_tsc_release(process);
+	}
 	/* Only now: a thread that is to make a call for us must not stop on the way. */
 	if (stopped)
 		kill(session->target->pid, SIGSTOP);

@@ -16,6 +16,7 @@
 #include "engine/resume.h"
 #include "engine/until.h"
 #include "engine/tripwire.h"
+#include "engine/tsc.h"
 #include "engine/untraced.h"
 #include "engine/watch.h"
 #include "os/procfs.h"
@@ -35,6 +36,7 @@ void ph_life_born(struct ph_thread *thread)
 	 * our filter is, its calls fail without a tracer: it stays, in silence.
 	 */
 	if (process->silent && ph_process_has_own_space(process) && !process->session->calls.filtered) {
+		ph_tsc_release(process);
 		ph_let_go_process(process);
 		return;
 	}

@@ -32,6 +32,7 @@ struct ph_session {
 	unsigned int n_soft;		/* watches that need every thread stepped */
 	unsigned int next_watch;	/* the number of the next one */
 	uint32_t next_serial;		/* of uses of debug registers */
+	bool traps_tsc;			/* its threads may not read the time stamp counter (tsc.h) */
 	bool has_held;			/* a hook had threads held: they go on when it is done */
 	struct ph_list patches;		/* that are in the target, in the order added */
 	struct ph_list handlers[PH_EVENT_COUNT];

@@ -1,0 +1,46 @@
+/* What the library bypass needs of the engine, and scripts do not. */
+#include "bind/bind.h"
+#include "engine/tsc.h"
+#include "os/ptrace.h"
+
+static int l_trap_tsc(lua_State *L)	/* core.trap_tsc(session, on) */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+	struct ph_err err;
+	int r;
+
+	ph_bind_enter();
+	r = ph_tsc_trap(session, lua_toboolean(L, 2), &err);
+	ph_bind_leave();
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return 0;
+}
+
+static int l_has_filter(lua_State *L)	/* core.has_filter(session): its threads have our seccomp filter */
+{
+	lua_pushboolean(L, ph_bind_check_session(L, 1)->calls.filtered);
+	return 1;
+}
+
+/*
+ * core.interrupt(thread): a system call that it is blocked in begins anew, and hooks see that; most do so unseen by the
+ * program (signal(7), "Interruption of system calls ... by stop signals").
+ */
+static int l_interrupt(lua_State *L)
+{
+	const struct ph_thread *thread = ph_bind_check_target(L, 1);
+
+	if (thread->state == PH_THREAD_RUNNING)
+		ph_os_interrupt(thread->tid);
+	return 0;
+}
+
+void ph_bind_open_bypass(lua_State *L)	/* core -> core */
+{
+	static const luaL_Reg functions[] = {
+		{ "trap_tsc", l_trap_tsc }, { "has_filter", l_has_filter }, { "interrupt", l_interrupt }, { NULL, NULL },
+	};
+
+	luaL_register(L, NULL, functions);
+}
