@@ -117,6 +117,10 @@ local function public_names()
 			end
 		end
 	end
+	for name in pairs(require "bypass") do
+		names[#names + 1] = "bypass." .. name
+	end
+	names[#names + 1] = "Bypass:remove" -- the rest are the library's own
 	table.sort(names)
 	return names
 end

@@ -1,0 +1,361 @@
+-- clock - time as a target would have it without a tracer, or as a script wants it.
+--
+-- One time line for the whole session, in nanoseconds since it was begun. It advances by
+--   - what the program's processes ran, as the kernel accounts it, less what our stops cost;
+--   - what they waited in system calls that wait;
+--   - one step for each look at it, so that it never stands still, and after many looks on end by larger ones: a
+--     program that does nothing but wait for a moment gets there;
+-- and not while a thread stands in a hook or before a prompt. Clocks of the kernel and the counter of the CPU are
+-- that, added to what they were.
+
+require("jit").off(true, true) -- see trace/decode.lua
+
+local ffi = require "ffi"
+local api = require "ptracehook"
+local core = require "ptracehook.core"
+local number = require "ptracehook.number"
+local kernel = require "bypass.kernel"
+
+local M = {}
+
+local STEP = 25			-- between two looks
+local STOP_COST = 8000		-- of the kernel's time for one of our stops, booked on the thread
+local NOISE = 100000		-- less than that since the last look is not told from it
+local PATIENCE, STEP_MAX = 2000, 10000000 -- looks on end until the step doubles, and how far
+local CLOCKS = { [0] = true, true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [9] = true, [11] = true }
+local REALTIME_CLOCKS = { [0] = true, [5] = true, [8] = true, [11] = true } -- REALTIME, its relatives, TAI
+local WAITS = {
+	"nanosleep", "clock_nanosleep", "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2",
+	"wait4", "waitid", "pause", "futex", "rt_sigsuspend", "rt_sigtimedwait", "semtimedop", "mq_timedreceive",
+}
+
+local methods = {}
+local meta = { __index = methods }
+
+-- The frequency of the counter, about: what a program can measure is that of our time line.
+local function frequency()
+	local text = kernel.read "/proc/cpuinfo" or ""
+	return (tonumber(text:match "cpu MHz%s*:%s*([%d.]+)") or 2000) / 1000
+end
+
+function methods:stops()
+	return self.session.ended and 0 or self.session:stats().stops
+end
+
+-- What the process ran since it was last looked at.
+function methods:worked(pid)
+	local cpu = kernel.clock(kernel.cpu_clock(pid))
+	local before = self.cpu[pid]
+	self.cpu[pid] = cpu
+	local stops = self:stops()
+	local cost = (stops - self.last_stops) * STOP_COST
+	self.last_stops = stops
+	return cpu and before and math.max(0, cpu - before - cost) or 0
+end
+
+-- A look of a process's at the time: the time line, moved on.
+function methods:look(pid)
+	local worked = self:worked(pid)
+	if worked > NOISE then
+		self.now = self.now + worked * self.rate
+		self.looks, self.step = 0, self.first_step
+	end
+	self.looks = self.looks + 1
+	if self.looks > PATIENCE and self.step > 0 then
+		self.looks, self.step = 0, math.min(self.step * 2, STEP_MAX)
+	end
+	self.now = self.now + self.step
+	return self.now
+end
+
+-- What a clock showed when the time line began: seconds, and nanoseconds beside them, which a number would round.
+function methods:base(id)
+	if REALTIME_CLOCKS[id] and self.at then
+		return math.floor(self.at), self.at % 1 * 1e9
+	elseif not self.bases[id] then
+		local seconds, nanoseconds = kernel.clock_parts(id)
+		self.bases[id] = { seconds or 0, (nanoseconds or 0) - (kernel.clock(kernel.MONOTONIC) - self.began) }
+	end
+	return self.bases[id][1], self.bases[id][2]
+end
+
+-- Seconds and nanoseconds that a clock shows, or nil for one that is left alone.
+function methods:read(id, pid)
+	if not CLOCKS[id] then
+		return nil
+	end
+	local seconds, nanoseconds = self:base(id)
+	nanoseconds = math.floor(nanoseconds + self:look(pid))
+	return seconds + math.floor(nanoseconds / 1e9), nanoseconds % 1e9
+end
+
+function methods:counter(pid)
+	local ticks = (self.began + self:look(pid)) * self.ticks
+	return number.u64(math.floor(ticks))
+end
+
+-- What a script wants of it; nil: as it is. at: seconds since 1970 that it is now.
+function methods:set(at, rate, step, skips_sleep)
+	if at then
+		self.at = at - self.now / 1e9
+	end
+	if step then
+		self.first_step, self.step = step * 1e9, step * 1e9
+	end
+	self.rate = rate or self.rate
+	if skips_sleep ~= nil then
+		self.skips_sleep = skips_sleep
+	end
+end
+
+-- ---- System calls
+
+local function write_time(mem, at, first, second)
+	mem.u64[at] = first
+	mem.u64[at + 8] = second
+end
+
+local function answer(part, sc, fn)
+	local ok = pcall(fn, sc.thread.mem)
+	part:note("%s", sc.name)
+	sc:skip(ok and 0 or -api.E.EFAULT)
+end
+
+local function on_clock_gettime(self, part, sc)
+	if sc.arch ~= "x86_64" then
+		return
+	end
+	local seconds, nanoseconds = self:read(api.i32(sc.args[1]), sc.thread.process.pid)
+	if seconds then
+		answer(part, sc, function(mem) write_time(mem, sc.args[2], seconds, nanoseconds) end)
+	end
+end
+
+local function on_gettimeofday(self, part, sc)
+	if sc.arch ~= "x86_64" or sc.args[1] == 0 then
+		return
+	end
+	local seconds, nanoseconds = self:read(kernel.REALTIME, sc.thread.process.pid)
+	answer(part, sc, function(mem)
+		write_time(mem, sc.args[1], seconds, math.floor(nanoseconds / 1000))
+		if sc.args[2] ~= 0 then
+			mem.u64[sc.args[2]] = 0
+		end
+	end)
+end
+
+local function on_time(self, part, sc)
+	local seconds = self:read(kernel.REALTIME, sc.thread.process.pid)
+	part:note "time"
+	if sc.args[1] ~= 0 and not pcall(function() sc.thread.mem.u64[sc.args[1]] = seconds end) then
+		sc:skip(-api.E.EFAULT)
+		return
+	end
+	sc:skip(seconds)
+end
+
+local function begin_wait(self, sc)
+	self.waits[sc.thread.tid] = { real = kernel.clock(kernel.MONOTONIC), now = self.now }
+end
+
+local function end_wait(self, sc)
+	local began = self.waits[sc.thread.tid]
+	self.waits[sc.thread.tid] = nil
+	if began then
+		local waited = kernel.clock(kernel.MONOTONIC) - began.real
+		if waited > NOISE then
+			self.now = math.max(self.now, began.now + waited * self.rate)
+			self.looks, self.step = 0, self.first_step
+		end
+	end
+end
+
+-- Moments that system calls wait for are the program's; the kernel is given its own. By call: the argument that points
+-- to the moment, where in that it stands, and the clock that it is of; nil: it is a length of time.
+local FUTEX_REALTIME = 256
+local FUTEX_MOMENTS = { [9] = true, [11] = true, [13] = true, [6] = kernel.REALTIME } -- WAIT_BITSET, …, LOCK_PI
+local moments = {
+	clock_nanosleep = function(sc)
+		return api.i32(sc.args[2]) % 2 == 1 and api.i32(sc.args[1]) or nil, 3, 0 -- TIMER_ABSTIME
+	end,
+	timerfd_settime = function(sc)
+		local id = api.i32(sc.args[2]) % 2 == 1 and kernel.timer_clock(sc.thread.tid, api.i32(sc.args[1]))
+		return id or nil, 3, 16 -- TFD_TIMER_ABSTIME; it_value
+	end,
+	futex = function(sc)
+		local op = tonumber(sc.args[2]) % 512
+		local kind = FUTEX_MOMENTS[op % 128]
+		local id = kind == true and (op >= FUTEX_REALTIME and kernel.REALTIME or kernel.MONOTONIC) or kind
+		return id or nil, 4, 0
+	end,
+	mq_timedreceive = function() return kernel.REALTIME, 5, 0 end,
+	mq_timedsend = function() return kernel.REALTIME, 5, 0 end,
+}
+
+local function translate(self, sc)
+	local id, place, offset = moments[sc.name](sc)
+	if not id or not CLOCKS[id] or sc.args[place] == 0 or sc.arch ~= "x86_64" then
+		return
+	end
+	local ok, bytes = pcall(sc.thread.mem.read, sc.args[place], offset + 16)
+	if not ok then
+		return
+	end
+	local moment = ffi.cast("int64_t *", ffi.cast("char *", bytes) + offset)
+	local seconds, nanoseconds = self:base(id)
+	local real_seconds, real_nanoseconds = kernel.clock_parts(id)
+	-- What is nothing, or no time, stays so.
+	if moment[0] < 0 or moment[1] < 0 or moment[1] >= 1e9 or moment[0] == 0 and moment[1] == 0 then
+		return
+	end
+	local late = tonumber(moment[1]) + real_nanoseconds - math.floor(nanoseconds + self.now)
+	local whole = tonumber(moment[0]) + real_seconds - seconds + math.floor(late / 1e9)
+	local new = ffi.new("int64_t[2]", math.max(whole, 0), late % 1e9)
+	sc:set_buf(place, bytes:sub(1, offset) .. ffi.string(new, 16))
+end
+
+-- Answers a sleep at once, and has the time gone by.
+local function skip_sleep(self, part, sc)
+	local place = sc.name == "nanosleep" and 1 or 3
+	local ok, wanted = pcall(function()
+		local at, u64 = sc.args[place], sc.thread.mem.u64
+		return tonumber(u64[at]) * 1e9 + tonumber(u64[at + 8])
+	end)
+	if not ok or sc.arch ~= "x86_64" then
+		return
+	end
+	if place == 3 and api.i32(sc.args[2]) % 2 == 1 then -- TIMER_ABSTIME
+		local seconds, nanoseconds = self:read(api.i32(sc.args[1]), sc.thread.process.pid)
+		wanted = seconds and wanted - (seconds * 1e9 + nanoseconds) or 0
+	end
+	self.now = self.now + math.max(0, wanted)
+	part:note("%s of %.3f s skipped", sc.name, wanted / 1e9)
+	sc:skip(0)
+end
+
+-- ---- The counter of the CPU, which raises SIGSEGV for it (prctl(2), PR_SET_TSC)
+
+-- The size of the instruction, and whether it is rdtscp; nil when it is neither.
+local function counter_instruction(bytes)
+	local prefixes = bytes:match "^[\x66\xf2\xf3\x2e\x36\x3e\x26\x64\x65\x40-\x4f]*"
+	local rest = bytes:sub(#prefixes + 1)
+	if rest:sub(1, 2) == "\x0f\x31" then
+		return #prefixes + 2, false
+	elseif rest:sub(1, 3) == "\x0f\x01\xf9" then
+		return #prefixes + 3, true
+	end
+end
+
+-- The CPU that a thread ran on last (proc_pid_stat(5)).
+local function cpu_of(tid)
+	local rest = (kernel.read(("/proc/%d/stat"):format(tid)) or ""):match "^.*%) (.*)$"
+	local n = 2
+	for field in (rest or ""):gmatch "%S+" do
+		n = n + 1
+		if n == 39 then
+			return tonumber(field)
+		end
+	end
+	return 0
+end
+
+local SI_KERNEL = 128
+
+local function on_fault(self, part, thread, sig)
+	if sig.code ~= SI_KERNEL then
+		return nil
+	end
+	local regs = thread.regs
+	local ok, bytes = pcall(thread.mem.read, regs.rip, 15)
+	if not ok then
+		ok, bytes = pcall(thread.mem.read, regs.rip, 2)
+	end
+	local size, with_cpu = counter_instruction(ok and bytes or "")
+	if not size then
+		return nil
+	end
+	local value = self:counter(thread.process.pid)
+	regs.rax, regs.rdx = value % 2 ^ 32, value / 2 ^ 32
+	if with_cpu then
+		regs.rcx = cpu_of(thread.tid)
+	end
+	regs.rip = regs.rip + size
+	part:note(with_cpu and "rdtscp" or "rdtsc")
+	return api.SUPPRESS
+end
+
+-- ---- The vDSO's functions, which would read the counter: system calls in their place
+
+local IN_VDSO = { __vdso_clock_gettime = "clock_gettime", __vdso_gettimeofday = "gettimeofday", __vdso_time = "time" }
+
+-- Where they are in the vDSO, which is one for all programs.
+local function offsets_in_vdso(session)
+	local base, offsets = kernel.vdso(session.pid), {}
+	for name, call in pairs(IN_VDSO) do
+		local at = base and session:find_sym("[vdso]!" .. name)
+		offsets[call] = at and at - base
+	end
+	return offsets
+end
+
+local function patch_vdso(self, process)
+	local base = kernel.vdso(process.pid)
+	for call, offset in pairs(base and self.offsets or {}) do
+		self.patches[#self.patches + 1] = self.session:patch(base + offset,
+			api.asm(("mov eax, %d; syscall; ret"):format(api.SYS[call])))
+	end
+end
+
+-- ---- Starting
+
+local function handle_calls(self, part)
+	local function bound(fn)
+		return function(sc) fn(self, part, sc) end
+	end
+	part:on("syscall", "clock_gettime", { enter = bound(on_clock_gettime) })
+	part:on("syscall", "gettimeofday", { enter = bound(on_gettimeofday) })
+	part:on("syscall", "time", { enter = bound(on_time) })
+	part:on("syscall", WAITS, {
+		enter = function(sc) begin_wait(self, sc) end, leave = function(sc) end_wait(self, sc) end,
+	})
+	part:on("syscall", { "nanosleep", "clock_nanosleep" }, { enter = function(sc)
+		if self.skips_sleep then
+			skip_sleep(self, part, sc)
+		end
+	end })
+	local names = {}
+	for name in pairs(moments) do
+		names[#names + 1] = name
+	end
+	part:on("syscall", names, { enter = function(sc)
+		if not self.skips_sleep or sc.name ~= "clock_nanosleep" then
+			translate(self, sc)
+		end
+	end })
+end
+
+-- Starts the time line of the part's session.
+function M.start(part)
+	local session = part.session
+	local self = setmetatable({
+		session = session, began = kernel.clock(kernel.MONOTONIC), now = 0, rate = 1, first_step = STEP, step = STEP,
+		looks = 0, ticks = frequency(), bases = {}, cpu = {}, waits = {}, last_stops = session:stats().stops,
+		patches = {}, offsets = offsets_in_vdso(session),
+	}, meta)
+	core.trap_tsc(session, true)
+	part:undo(function() core.trap_tsc(session, false) end)
+	part:undo(function()
+		for _, patch in ipairs(self.patches) do
+			if patch.active then
+				patch:restore()
+			end
+		end
+	end)
+	patch_vdso(self, session.process)
+	part:on("exec", nil, function(thread) patch_vdso(self, thread.process) end)
+	part:on("signal", "SIGSEGV", function(thread, sig) return on_fault(self, part, thread, sig) end)
+	handle_calls(self, part)
+	part.clock = self
+end
+
+return M
