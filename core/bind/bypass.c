@@ -23,6 +23,17 @@ static int l_has_filter(lua_State *L)	/* core.has_filter(session): its threads h
 	return 1;
 }
 
+/* core.free_time(session): nanoseconds that it ran with no thread in a hook, since this was first asked for. */
+static int l_free_time(lua_State *L)
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+
+	session->measures_free = true;
+	/* Below 2^53 for a hundred days. */
+	lua_pushnumber(L, (lua_Number)session->free_ns);
+	return 1;
+}
+
 /*
  * core.interrupt(thread): a system call that it is blocked in begins anew, and hooks see that; most do so unseen by the
  * program (signal(7), "Interruption of system calls ... by stop signals").
@@ -39,7 +50,8 @@ static int l_interrupt(lua_State *L)
 void ph_bind_open_bypass(lua_State *L)	/* core -> core */
 {
 	static const luaL_Reg functions[] = {
-		{ "trap_tsc", l_trap_tsc }, { "has_filter", l_has_filter }, { "interrupt", l_interrupt }, { NULL, NULL },
+		{ "trap_tsc", l_trap_tsc }, { "has_filter", l_has_filter }, { "interrupt", l_interrupt },
+		{ "free_time", l_free_time }, { NULL, NULL },
 	};
 
 	luaL_register(L, NULL, functions);

@@ -55,13 +55,34 @@ static struct ph_thread *next_pending(const struct served *served)
 	return NULL;
 }
 
+/* What passed is a session's own time, unless a hook of its waits meanwhile. */
+static void note_free(const struct served *served, int64_t since)
+{
+	int64_t passed = ph_os_now() - since;
+
+	for (size_t i = 0; i < served->n; i++)
+		if (ph_list_is_empty(&served->sessions[i]->sleepers))
+			served->sessions[i]->free_ns += passed;
+}
+
+static bool is_any_measured(const struct served *served)
+{
+	for (size_t i = 0; i < served->n; i++)
+		if (served->sessions[i]->measures_free)
+			return true;
+	return false;
+}
+
 /* One status off the kernel, to whom it belongs, or descriptors that are ready. 0, or what ph_watched_wait said. */
 static int take_status(const struct served *served, int64_t deadline)
 {
 	struct ph_tracer *tracer = served->tracer;
+	int64_t since = is_any_measured(served) ? ph_os_now() : 0;
 	struct ph_thread *thread;
 	int status, tid = ph_watched_wait(tracer, deadline, &status);
 
+	if (since)
+		note_free(served, since);
 	if (tid <= 0)
 		return tid;
 	thread = ph_tracer_find(tracer, tid);

@@ -32,6 +32,8 @@ struct ph_session {
 	unsigned int n_soft;		/* watches that need every thread stepped */
 	unsigned int next_watch;	/* the number of the next one */
 	uint32_t next_serial;		/* of uses of debug registers */
+	bool measures_free;		/* somebody wants to know: */
+	int64_t free_ns;		/* how long it ran with no thread standing in a hook */
 	bool traps_tsc;			/* its threads may not read the time stamp counter (tsc.h) */
 	bool has_held;			/* a hook had threads held: they go on when it is done */
 	struct ph_list patches;		/* that are in the target, in the order added */

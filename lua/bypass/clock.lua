@@ -2,7 +2,7 @@
 --
 -- One time line for the whole session, in nanoseconds since it was begun. It advances by
 --   - what the program's processes ran, as the kernel accounts it, less what our stops cost;
---   - what they waited in system calls that wait;
+--   - what they waited in system calls, and no thread stood in a hook;
 --   - one step for each look at it, so that it never stands still, and after many looks on end by larger ones: a
 --     program that does nothing but wait for a moment gets there;
 -- and not while a thread stands in a hook or before a prompt. Clocks of the kernel and the counter of the CPU are
@@ -10,11 +10,11 @@
 
 require("jit").off(true, true) -- see trace/decode.lua
 
-local ffi = require "ffi"
 local api = require "ptracehook"
 local core = require "ptracehook.core"
 local number = require "ptracehook.number"
 local kernel = require "bypass.kernel"
+local waits = require "bypass.waits"
 
 local M = {}
 
@@ -24,10 +24,6 @@ local NOISE = 100000		-- less than that since the last look is not told from it
 local PATIENCE, STEP_MAX = 2000, 10000000 -- looks on end until the step doubles, and how far
 local CLOCKS = { [0] = true, true, [4] = true, [5] = true, [6] = true, [7] = true, [8] = true, [9] = true, [11] = true }
 local REALTIME_CLOCKS = { [0] = true, [5] = true, [8] = true, [11] = true } -- REALTIME, its relatives, TAI
-local WAITS = {
-	"nanosleep", "clock_nanosleep", "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2",
-	"wait4", "waitid", "pause", "futex", "rt_sigsuspend", "rt_sigtimedwait", "semtimedop", "mq_timedreceive",
-}
 
 local methods = {}
 local meta = { __index = methods }
@@ -66,6 +62,19 @@ function methods:look(pid)
 	end
 	self.now = self.now + self.step
 	return self.now
+end
+
+-- It is one of those that follow the time line.
+function methods.has(_, id)
+	return CLOCKS[id] ~= nil
+end
+
+-- Something has taken nanoseconds since the time line stood there.
+function methods:pass(since, nanoseconds)
+	if nanoseconds > NOISE then
+		self.now = math.max(self.now, since + nanoseconds * self.rate)
+		self.looks, self.step = 0, self.first_step
+	end
 end
 
 -- What a clock showed when the time line began: seconds, and nanoseconds beside them, which a number would round.
@@ -147,90 +156,12 @@ end
 local function on_time(self, part, sc)
 	local seconds = self:read(kernel.REALTIME, sc.thread.process.pid)
 	part:note "time"
-	if sc.args[1] ~= 0 and not pcall(function() sc.thread.mem.u64[sc.args[1]] = seconds end) then
+	local width = sc.arch == "i386" and "u32" or "u64"
+	if sc.args[1] ~= 0 and not pcall(function() sc.thread.mem[width][sc.args[1]] = seconds end) then
 		sc:skip(-api.E.EFAULT)
 		return
 	end
 	sc:skip(seconds)
-end
-
-local function begin_wait(self, sc)
-	self.waits[sc.thread.tid] = { real = kernel.clock(kernel.MONOTONIC), now = self.now }
-end
-
-local function end_wait(self, sc)
-	local began = self.waits[sc.thread.tid]
-	self.waits[sc.thread.tid] = nil
-	if began then
-		local waited = kernel.clock(kernel.MONOTONIC) - began.real
-		if waited > NOISE then
-			self.now = math.max(self.now, began.now + waited * self.rate)
-			self.looks, self.step = 0, self.first_step
-		end
-	end
-end
-
--- Moments that system calls wait for are the program's; the kernel is given its own. By call: the argument that points
--- to the moment, where in that it stands, and the clock that it is of; nil: it is a length of time.
-local FUTEX_REALTIME = 256
-local FUTEX_MOMENTS = { [9] = true, [11] = true, [13] = true, [6] = kernel.REALTIME } -- WAIT_BITSET, …, LOCK_PI
-local moments = {
-	clock_nanosleep = function(sc)
-		return api.i32(sc.args[2]) % 2 == 1 and api.i32(sc.args[1]) or nil, 3, 0 -- TIMER_ABSTIME
-	end,
-	timerfd_settime = function(sc)
-		local id = api.i32(sc.args[2]) % 2 == 1 and kernel.timer_clock(sc.thread.tid, api.i32(sc.args[1]))
-		return id or nil, 3, 16 -- TFD_TIMER_ABSTIME; it_value
-	end,
-	futex = function(sc)
-		local op = tonumber(sc.args[2]) % 512
-		local kind = FUTEX_MOMENTS[op % 128]
-		local id = kind == true and (op >= FUTEX_REALTIME and kernel.REALTIME or kernel.MONOTONIC) or kind
-		return id or nil, 4, 0
-	end,
-	mq_timedreceive = function() return kernel.REALTIME, 5, 0 end,
-	mq_timedsend = function() return kernel.REALTIME, 5, 0 end,
-}
-
-local function translate(self, sc)
-	local id, place, offset = moments[sc.name](sc)
-	if not id or not CLOCKS[id] or sc.args[place] == 0 or sc.arch ~= "x86_64" then
-		return
-	end
-	local ok, bytes = pcall(sc.thread.mem.read, sc.args[place], offset + 16)
-	if not ok then
-		return
-	end
-	local moment = ffi.cast("int64_t *", ffi.cast("char *", bytes) + offset)
-	local seconds, nanoseconds = self:base(id)
-	local real_seconds, real_nanoseconds = kernel.clock_parts(id)
-	-- What is nothing, or no time, stays so.
-	if moment[0] < 0 or moment[1] < 0 or moment[1] >= 1e9 or moment[0] == 0 and moment[1] == 0 then
-		return
-	end
-	local late = tonumber(moment[1]) + real_nanoseconds - math.floor(nanoseconds + self.now)
-	local whole = tonumber(moment[0]) + real_seconds - seconds + math.floor(late / 1e9)
-	local new = ffi.new("int64_t[2]", math.max(whole, 0), late % 1e9)
-	sc:set_buf(place, bytes:sub(1, offset) .. ffi.string(new, 16))
-end
-
--- Answers a sleep at once, and has the time gone by.
-local function skip_sleep(self, part, sc)
-	local place = sc.name == "nanosleep" and 1 or 3
-	local ok, wanted = pcall(function()
-		local at, u64 = sc.args[place], sc.thread.mem.u64
-		return tonumber(u64[at]) * 1e9 + tonumber(u64[at + 8])
-	end)
-	if not ok or sc.arch ~= "x86_64" then
-		return
-	end
-	if place == 3 and api.i32(sc.args[2]) % 2 == 1 then -- TIMER_ABSTIME
-		local seconds, nanoseconds = self:read(api.i32(sc.args[1]), sc.thread.process.pid)
-		wanted = seconds and wanted - (seconds * 1e9 + nanoseconds) or 0
-	end
-	self.now = self.now + math.max(0, wanted)
-	part:note("%s of %.3f s skipped", sc.name, wanted / 1e9)
-	sc:skip(0)
 end
 
 -- ---- The counter of the CPU, which raises SIGSEGV for it (prctl(2), PR_SET_TSC)
@@ -315,23 +246,7 @@ local function handle_calls(self, part)
 	part:on("syscall", "clock_gettime", { enter = bound(on_clock_gettime) })
 	part:on("syscall", "gettimeofday", { enter = bound(on_gettimeofday) })
 	part:on("syscall", "time", { enter = bound(on_time) })
-	part:on("syscall", WAITS, {
-		enter = function(sc) begin_wait(self, sc) end, leave = function(sc) end_wait(self, sc) end,
-	})
-	part:on("syscall", { "nanosleep", "clock_nanosleep" }, { enter = function(sc)
-		if self.skips_sleep then
-			skip_sleep(self, part, sc)
-		end
-	end })
-	local names = {}
-	for name in pairs(moments) do
-		names[#names + 1] = name
-	end
-	part:on("syscall", names, { enter = function(sc)
-		if not self.skips_sleep or sc.name ~= "clock_nanosleep" then
-			translate(self, sc)
-		end
-	end })
+	waits.handle(self, part)
 end
 
 -- Starts the time line of the part's session.

@@ -9,7 +9,9 @@ require("jit").off(true, true) -- see trace/decode.lua
 local api = require "ptracehook"
 local core = require "ptracehook.core"
 local kernel = require "bypass.kernel"
-local shared = require("bypass.part").shared
+local part = require "bypass.part"
+
+local calm, shared = part.calm, part.shared
 
 local M = {}
 
@@ -168,18 +170,18 @@ end
 
 local function start(session)
 	local self = { rules = {}, kept = {}, n_kept = 0 }
-	session:on("syscall", READS, { leave = function(sc) on_read(self, sc) end })
-	session:on("syscall", COPIES, { enter = function(sc) on_copy(self, sc) end })
+	session:on("syscall", READS, { leave = calm(function(sc) on_read(self, sc) end) })
+	session:on("syscall", COPIES, { enter = calm(function(sc) on_copy(self, sc) end) })
 	return self
 end
 
--- Files of /proc or /dev whose path has the pattern in it, while part is at work. rule.change(text, thread, path)
+-- Files of /proc or /dev whose path has the pattern in it, while `of` is at work. rule.change(text, thread, path)
 -- gives what a thread is to find there in the place of the text, or nil; rule.bytes(n, thread) the next n bytes of an
 -- endless one.
-function M.rewrite(part, pattern, rule)
-	local common = shared(part.session)
-	common.files = common.files or start(part.session)
-	rule.part, rule.pattern = part, pattern
+function M.rewrite(of, pattern, rule)
+	local common = shared(of.session)
+	common.files = common.files or start(of.session)
+	rule.part, rule.pattern = of, pattern
 	table.insert(common.files.rules, rule)
 end
 

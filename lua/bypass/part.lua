@@ -19,8 +19,27 @@ meta.__tostring = function(self)
 	return ("Bypass %s%s"):format(self.name, self.removed and " (removed)" or "")
 end
 
--- A handler of its own.
+local function pass(ok, result)
+	if not ok and not (type(result) == "table" and result.name == "ESRCH") then
+		error(result, 0)
+	end
+	return ok and result or nil
+end
+
+-- Its thread may be killed at any moment: news, not a failure.
+function M.calm(fn)
+	return function(...)
+		return pass(pcall(fn, ...))
+	end
+end
+
+-- A handler of its own: a function, or {enter, leave}.
 function methods:on(event, filter, fn)
+	if type(fn) == "table" then
+		fn = { enter = fn.enter and M.calm(fn.enter), leave = fn.leave and M.calm(fn.leave) }
+	else
+		fn = M.calm(fn)
+	end
 	self.handles[#self.handles + 1] = self.session:on(event, filter, fn)
 end
 

@@ -2,6 +2,7 @@
  * antidebug_timing: measures how long timed() takes, which does nothing, by every clock there is.
  * Output: as antidebug.h says. More than 60 ms of any clock is what a person at a prompt takes.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -115,6 +116,23 @@ static int sleeps(void)
 	       day < before - 20000000 || day > before + LIMIT_NS;
 }
 
+static void *run_timed(void *arg)
+{
+	timed(1);
+	return arg;
+}
+
+/* A thread waits for another one, in which nothing takes time. */
+static int joins(void)
+{
+	int64_t before = monotonic();
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, run_timed, NULL);
+	pthread_join(thread, NULL);
+	return monotonic() - before > LIMIT_NS;
+}
+
 /* What is no time at all has to pass all the same. */
 static int waits_for_a_moment(void)
 {
@@ -144,6 +162,7 @@ int main(void)
 	verdict("system call", is_slow(raw));
 	verdict("gettimeofday", is_slow(now_of_day));
 	verdict("time", by_seconds());
+	verdict("join", joins());
 	verdict("pair", is_trapped());
 	verdict("sleep", sleeps());
 	verdict("moment", waits_for_a_moment());
