@@ -114,8 +114,8 @@ local function begin_wait(self, sc)
 	}
 end
 
--- Whoever waited until something happened waited also while threads stood in hooks of ours; that is no time at all. A
--- wait that lasted as long as it was to did so.
+-- Whoever waited until something happened waited also while threads stood in hooks of ours; that is no time at all.
+-- What a thread did that another one waited for is accounted already. A wait that lasted as long as it was to did so.
 local function end_wait(self, sc)
 	local began = self.waits[sc.thread.tid]
 	self.waits[sc.thread.tid] = nil
@@ -123,7 +123,7 @@ local function end_wait(self, sc)
 		return
 	end
 	local stopped = (self:stops() - began.stops) * WAKE_COST
-	local waited = math.max(0, core.free_time(self.session) - began.free - stopped)
+	local waited = sc.name == "futex" and 0 or math.max(0, core.free_time(self.session) - began.free - stopped)
 	if sc.ret == (ENDED_BY_TIME[sc.name] or 0) then
 		waited = math.max(waited, began.length)
 	end
