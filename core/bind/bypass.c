@@ -47,11 +47,38 @@ static int l_interrupt(lua_State *L)
 	return 0;
 }
 
+static void add_range(lua_State *L, ph_addr start, size_t size)	/* list -> list */
+{
+	int n = (int)lua_objlen(L, -1);
+
+	ph_bind_push_u64(L, start);
+	lua_rawseti(L, -2, n + 1);
+	ph_bind_push_u64(L, start + size);
+	lua_rawseti(L, -2, n + 2);
+}
+
+/* core.scratch(target) -> {start, stop, start, stop, …}: memory of ours and of scripts' in it. */
+static int l_scratch(lua_State *L)
+{
+	const struct ph_thread *thread = ph_bind_check_target(L, 1);
+	const struct ph_space *space;
+
+	lua_newtable(L);
+	if (ph_bind_has_ended(thread))
+		return 1;
+	space = thread->process->space;
+	for (size_t i = 0; i < space->slots.n_chunks; i++)
+		add_range(L, space->slots.chunks[i].base, space->slots.chunks[i].size);
+	for (size_t i = 0; i < space->n_allocations; i++)
+		add_range(L, space->allocations[i].addr, space->allocations[i].size);
+	return 1;
+}
+
 void ph_bind_open_bypass(lua_State *L)	/* core -> core */
 {
 	static const luaL_Reg functions[] = {
 		{ "trap_tsc", l_trap_tsc }, { "has_filter", l_has_filter }, { "interrupt", l_interrupt },
-		{ "free_time", l_free_time }, { NULL, NULL },
+		{ "free_time", l_free_time }, { "scratch", l_scratch }, { NULL, NULL },
 	};
 
 	luaL_register(L, NULL, functions);

@@ -14,6 +14,7 @@ local api = require "ptracehook"
 local core = require "ptracehook.core"
 local number = require "ptracehook.number"
 local kernel = require "bypass.kernel"
+local shared = require("bypass.part").shared
 local waits = require "bypass.waits"
 
 local M = {}
@@ -192,19 +193,25 @@ end
 
 local SI_KERNEL = 128
 
-local function on_fault(self, part, thread, sig)
-	if sig.code ~= SI_KERNEL then
+-- The instruction's size, and whether it is rdtscp, when it is what raised the signal.
+local function look_at_counter(thread, sig)
+	if sig.number ~= api.SIG.SIGSEGV or sig.code ~= SI_KERNEL then
 		return nil
 	end
-	local regs = thread.regs
-	local ok, bytes = pcall(thread.mem.read, regs.rip, 15)
-	if not ok then
-		ok, bytes = pcall(thread.mem.read, regs.rip, 2)
+	local at, bytes = thread.regs.rip, nil
+	for _, n in ipairs { 15, 3, 2 } do -- the memory may end behind it
+		local ok, read = pcall(thread.mem.read, at, n)
+		bytes = bytes or ok and read
 	end
-	local size, with_cpu = counter_instruction(ok and bytes or "")
+	return counter_instruction(bytes or "")
+end
+
+local function on_fault(self, part, thread, sig)
+	local size, with_cpu = look_at_counter(thread, sig)
 	if not size then
 		return nil
 	end
+	local regs = thread.regs
 	local value = self:counter(thread.process.pid)
 	regs.rax, regs.rdx = value % 2 ^ 32, value / 2 ^ 32
 	if with_cpu then
@@ -212,6 +219,7 @@ local function on_fault(self, part, thread, sig)
 	end
 	regs.rip = regs.rip + size
 	part:note(with_cpu and "rdtscp" or "rdtsc")
+	self.answered[thread.tid] = regs.rip
 	return api.SUPPRESS
 end
 
@@ -254,7 +262,7 @@ function M.start(part)
 	local session = part.session
 	local self = setmetatable({
 		session = session, began = kernel.clock(kernel.MONOTONIC), now = 0, rate = 1, first_step = STEP, step = STEP,
-		looks = 0, ticks = frequency(), bases = {}, cpu = {}, waits = {}, last_stops = session:stats().stops,
+		looks = 0, ticks = frequency(), bases = {}, cpu = {}, waits = {}, answered = {}, last_stops = session:stats().stops,
 		patches = {}, offsets = offsets_in_vdso(session),
 	}, meta)
 	core.trap_tsc(session, true)
@@ -266,6 +274,11 @@ function M.start(part)
 			end
 		end
 	end)
+	-- For those that tell the program of its signals: this one is none. They may be asked before us, or after.
+	shared(session).answers_fault = function(thread, sig)
+		local after = sig.number == api.SIG.SIGSEGV and self.answered[thread.tid]
+		return not part.removed and (after == thread.regs.rip or look_at_counter(thread, sig) ~= nil)
+	end
 	patch_vdso(self, session.process)
 	part:on("exec", nil, function(thread) patch_vdso(self, thread.process) end)
 	part:on("signal", "SIGSEGV", function(thread, sig) return on_fault(self, part, thread, sig) end)

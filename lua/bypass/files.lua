@@ -6,6 +6,7 @@
 
 require("jit").off(true, true) -- see trace/decode.lua
 
+local ffi = require "ffi"
 local api = require "ptracehook"
 local core = require "ptracehook.core"
 local kernel = require "bypass.kernel"
@@ -25,14 +26,19 @@ local AT_OFFSET = { pread64 = true, preadv = true, preadv2 = true }
 
 local tonumber = tonumber
 
--- The pieces of memory that a read fills: {address, size}.
+-- The pieces of memory that a read fills: {address, size}. What went away meanwhile is the program's own trouble.
 local function buffers_of(sc, mem)
 	if not VECTOR[sc.name] then
 		return { { sc.args[2], tonumber(sc.args[3]) } }
 	end
 	local list, at = {}, sc.args[2]
 	for i = 1, math.min(tonumber(sc.args[3]), 1024) do
-		list[i] = { mem.u64[at], tonumber(mem.u64[at + 8]) }
+		local bytes = mem.try_read(at, 16)
+		if not bytes then
+			break
+		end
+		local words = ffi.cast("const uint64_t *", bytes)
+		list[i] = { words[0], tonumber(words[1]) }
 		at = at + 16
 	end
 	return list
@@ -42,10 +48,9 @@ local function fill(mem, buffers, bytes)
 	local done = 0
 	for _, buffer in ipairs(buffers) do
 		local piece = bytes:sub(done + 1, done + buffer[2])
-		if piece == "" then
+		if piece == "" or not pcall(mem.write, buffer[1], piece) then
 			break
 		end
-		mem.write(buffer[1], piece)
 		done = done + #piece
 	end
 end
@@ -151,14 +156,12 @@ local function on_read(self, sc)
 	if not rules then
 		return
 	end
-	-- A buffer that went away meanwhile is the program's own trouble.
-	pcall(function()
-		if rules[1].bytes then
-			fill(sc.thread.mem, buffers_of(sc, sc.thread.mem), rules[1].bytes(tonumber(sc.ret), sc.thread))
-		else
-			give_text(self, sc, rules, fd, path)
-		end
-	end)
+	if rules[1].bytes then
+		local buffers = buffers_of(sc, sc.thread.mem)
+		fill(sc.thread.mem, buffers, rules[1].bytes(tonumber(sc.ret), sc.thread))
+	else
+		give_text(self, sc, rules, fd, path)
+	end
 end
 
 -- A copy without a read of the program's would show what is there.

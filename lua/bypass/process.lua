@@ -44,8 +44,24 @@ local questions = {
 	[SET_TSC] = function(_, sc) return sc.args[2] == TSC_ENABLE and 0 or nil end,
 }
 
+local ASK, NO_RANDOMIZE = 0xffffffff, 0x0040000
+
+-- Addresses that are not random since a debugger wants them so.
+local function personality(part)
+	local own = {}
+	part:on("syscall", "personality", { leave = function(sc)
+		local pid, wanted = sc.thread.process.pid, tonumber(sc.args[1] % 2 ^ 32)
+		if sc.ret >= 0 and not own[pid] and bit.band(tonumber(sc.ret), NO_RANDOMIZE) ~= 0 then
+			part:note "personality"
+			sc.ret = sc.ret - NO_RANDOMIZE
+		end
+		own[pid] = own[pid] or wanted ~= ASK or nil
+	end })
+end
+
 function M.prctl(part)
 	part.dumpable = {}
+	personality(part)
 	part:on("syscall", "prctl", { enter = function(sc)
 		local answer = questions[i32(sc.args[1])]
 		local ret = answer and answer(part, sc)

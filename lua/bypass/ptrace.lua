@@ -83,7 +83,8 @@ end
 
 local function on_signal(self, thread, sig)
 	local link = self.links[thread.tid]
-	if not link then
+	local answers_fault = link and shared(self.part.session).answers_fault
+	if not link or answers_fault and answers_fault(thread, sig) then
 		return nil
 	end
 	local number, event = sig.number, nil
@@ -320,7 +321,7 @@ local function fill_siginfo(sc, link)
 	mem.write(at, ("\0"):rep(128))
 	mem.u32[at] = SIGCHLD
 	mem.u32[at + 8] = link.ended and 1 or CLD_TRAPPED
-	mem.u32[at + 12] = link.tid
+	mem.u32[at + 16] = link.tid
 	mem.u32[at + 24] = math.floor(link.status / 256)
 end
 

@@ -78,6 +78,59 @@ local function standing(part, running)
 	end
 end
 
+-- [start, stop) pairs of ours in a process, in order, neighbours joined.
+local function own_memory(part, pid)
+	local ranges = {}
+	for _, process in ipairs(part.session:processes()) do
+		local list = process.pid == pid and core.scratch(process) or {}
+		for i = 1, #list, 2 do
+			ranges[#ranges + 1] = { tonumber(list[i]), tonumber(list[i + 1]) }
+		end
+	end
+	table.sort(ranges, function(a, b) return a[1] < b[1] end)
+	for i = #ranges, 2, -1 do
+		if ranges[i - 1][2] == ranges[i][1] then
+			ranges[i - 1][2] = table.remove(ranges, i)[2]
+		end
+	end
+	return ranges
+end
+
+local function is_within(ranges, line)
+	local start, stop = line:match "^(%x+)%-(%x+) "
+	if not start then
+		return nil
+	end
+	-- Doubles are exact that far; [vsyscall] lies beyond, and is nobody's.
+	start, stop = tonumber(start, 16), tonumber(stop, 16)
+	for _, range in ipairs(ranges) do
+		if start >= range[1] and stop <= range[2] then
+			return true
+		end
+	end
+	return false
+end
+
+-- maps and smaps, whose lines with details belong to the mapping before them, without our memory.
+local function maps(part, text, _, path)
+	local ranges = own_memory(part, tonumber(path:match "%d+"))
+	if #ranges == 0 then
+		return nil
+	end
+	local kept, skips = {}, false
+	for line in text:gmatch "[^\n]*\n" do
+		local within = is_within(ranges, line)
+		if within ~= nil then
+			skips = within
+		end
+		if not skips then
+			kept[#kept + 1] = line
+		end
+	end
+	part:note("%s hides our memory", path)
+	return table.concat(kept)
+end
+
 function M.setup(part)
 	local function bound(fn)
 		return function(text, thread, path) return fn(part, text, thread, path) end
@@ -85,6 +138,7 @@ function M.setup(part)
 	for _, where in ipairs { "^/proc/%d+/", "^/proc/%d+/task/%d+/" } do
 		files.rewrite(part, where .. "status$", { change = bound(status) })
 		files.rewrite(part, where .. "stat$", { change = bound(stat) })
+		files.rewrite(part, where .. "s?maps$", { change = bound(maps) })
 		files.rewrite(part, where .. "wchan$", { change = standing(part, "0") })
 		files.rewrite(part, where .. "syscall$", { change = standing(part, "running\n") })
 		files.rewrite(part, where .. "stack$", { change = standing(part, "") })

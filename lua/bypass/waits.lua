@@ -12,7 +12,8 @@ local M = {}
 local WAKE_COST = 20000 -- until we hear of a stop, and the thread goes on
 local WAITS = {
 	"nanosleep", "clock_nanosleep", "poll", "ppoll", "select", "pselect6", "epoll_wait", "epoll_pwait", "epoll_pwait2",
-	"wait4", "waitid", "pause", "futex", "rt_sigsuspend", "rt_sigtimedwait", "semtimedop", "mq_timedreceive",
+	"wait4", "waitid", "pause", "futex", "rt_sigsuspend", "rt_sigtimedwait", "semtimedop", "mq_timedreceive", "msgrcv",
+	"read", "readv", "recvfrom", "recvmsg", "accept", "accept4", "connect", "flock", "io_getevents",
 }
 
 -- The length in a struct timespec, or timeval when unit is 1000, or nil.

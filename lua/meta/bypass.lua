@@ -96,8 +96,8 @@ function bypass.techniques() end
 function bypass.ptrace(options) end
 
 --- Files of /proc by whatever path and read in whatever way: `TracerPid`, the state "tracing stop", the place in the
---- kernel (`stat`, `wchan`, `syscall`, `stack`), our seccomp filter. A program that traces another of its own is that
---- one's tracer.
+--- kernel (`stat`, `wchan`, `syscall`, `stack`), our seccomp filter, our memory in `maps` and `smaps`. A program that
+--- traces another of its own is that one's tracer.
 ---
 --- Missing: reads by io_uring. sendfile, splice and copy_file_range fail for these files (EINVAL), and programs read
 --- instead.
@@ -165,8 +165,9 @@ function bypass.environment(options) end
 ---@return Bypass
 function bypass.descriptors(options) end
 
---- prctl(2): PR_SET_DUMPABLE is taken and remembered, but does not keep us from the program's memory; no seccomp
---- filter of ours, and a counter that can be read. PR_SET_PTRACER goes to the kernel.
+--- prctl(2): PR_SET_DUMPABLE is taken and remembered, but does not keep us from the program's memory; no seccomp filter
+--- of ours, and a counter that can be read. PR_SET_PTRACER goes to the kernel. personality(2) has no addresses that are
+--- not random.
 ---
 --- ```lua
 --- require("bypass").prctl()

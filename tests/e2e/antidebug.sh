@@ -57,8 +57,8 @@ test_parent_finds_us() { finds_us parent session; }
 
 test_timing_is_as_without_stops() { looks_untraced timing; }
 
-# The last three find a clock that is wrong, which without the script it is not.
-test_timing_finds_us() { finds_us timing moment,pair,sleep; }
+# The last four find a clock that is wrong, which without the script it is not.
+test_timing_finds_us() { finds_us timing moment,pair,sleep,waits; }
 
 test_traps_are_the_programs_own() { looks_untraced traps; }
 

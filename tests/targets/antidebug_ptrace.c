@@ -87,6 +87,17 @@ static int looks_at_memory(void)
 	return found | (ptrace(PTRACE_DETACH, parent, 0, 0) < 0);
 }
 
+/* One that waits in another way, and leaves without a word. */
+static int attaches_and_leaves(void)
+{
+	pid_t parent = getppid();
+	siginfo_t info = { 0 };
+
+	return ptrace(PTRACE_ATTACH, parent, 0, 0) < 0 || waitid(P_PID, (id_t)parent, &info, WSTOPPED) < 0 ||
+	       info.si_pid != parent || info.si_status != SIGSTOP || info.si_code != CLD_TRAPPED ||
+	       ptrace(PTRACE_CONT, parent, 0, 0) < 0;
+}
+
 /* While a child traces its parent, that has this tracer, and no other one. */
 static int is_the_tracer(void)
 {
@@ -120,6 +131,26 @@ static int debugs_its_child(void)
 	return waitpid(child, &status, 0) != child || !WIFEXITED(status) || WEXITSTATUS(status) != 7;
 }
 
+/* Stops of a child that wants to be traced: at exec, at its int3, at a signal that then does not come. */
+static int debugs(int what)
+{
+	int status, expected = what == 2 ? SIGUSR1 : SIGTRAP;
+	pid_t child = fork();
+
+	if (child == 0) {
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		if (what == 0)
+			execl("/bin/true", "true", NULL);
+		else if (what == 1)
+			__asm__ volatile("int3");
+		else
+			raise(SIGUSR1);
+		_exit(0);
+	}
+	return waitpid(child, &status, 0) != child || !WIFSTOPPED(status) || WSTOPSIG(status) != expected ||
+	       ptrace(PTRACE_CONT, child, 0, 0) < 0 || waitpid(child, &status, 0) != child || status != 0;
+}
+
 int main(void)
 {
 	target_begin();
@@ -130,7 +161,11 @@ int main(void)
 	verdict("debug registers", in_child(looks_at_debug_registers));
 	verdict("memory", in_child(looks_at_memory));
 	verdict("the tracer", in_child(is_the_tracer));
+	verdict("attach and leave", in_child(attaches_and_leaves));
 	verdict("own debugger", debugs_its_child());
+	verdict("own debugger at exec", debugs(0));
+	verdict("own debugger at int3", debugs(1));
+	verdict("own debugger at a signal", debugs(2));
 	verdict("last", asks_twice());
 	return antidebug_found;
 }

@@ -83,6 +83,45 @@ static int by_link(void)
 	return tracer != 0;
 }
 
+static int is_traced_at(int fd)
+{
+	char text[8192] = "";
+
+	return read(fd, text, sizeof(text) - 1) <= 0 || field(text, "TracerPid:") != 0;
+}
+
+/* A descriptor of which the program has several, and a child one. */
+static int by_others(void)
+{
+	int fd = open("/proc/self/status", O_RDONLY), other = dup(fd), found, status;
+	char c;
+	pid_t child;
+
+	close(fd);
+	found = read(other, &c, 1) != 1 || lseek(other, 0, SEEK_SET) != 0 || is_traced_at(other);
+	lseek(other, 0, SEEK_SET);
+	child = fork();
+	if (child == 0)
+		_exit(is_traced_at(other));
+	found |= waitpid(child, &status, 0) != child || status != 0;
+	close(other);
+	return found;
+}
+
+/* Executable memory that no file is behind, and that is not the kernel's. */
+static int by_maps(void)
+{
+	char line[512];
+	FILE *f = fopen("/proc/self/maps", "r");
+	int found = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		found |= strstr(line, "x") && strchr(line, ' ')[3] == 'x' && !strchr(line, '/') && !strchr(line, '[');
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static int by_tasks(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
@@ -162,6 +201,7 @@ int main(void)
 	verdict("folder", by_folder());
 	verdict("working folder", by_working_folder());
 	verdict("link", by_link());
+	verdict("descriptors", by_others());
 	pthread_create(&thread, NULL, by_thread, &found);
 	pthread_join(thread, NULL);
 	verdict("thread", found);
@@ -172,6 +212,7 @@ int main(void)
 	verdict("stat", stat);
 	verdict("wchan", wchan);
 	verdict("state", state);
+	verdict("maps", by_maps());
 	pthread_create(&thread, NULL, stand, NULL);
 	pthread_barrier_wait(&together);
 	verdict("tasks", by_tasks());

@@ -2,11 +2,13 @@
  * antidebug_timing: measures how long timed() takes, which does nothing, by every clock there is.
  * Output: as antidebug.h says. More than 60 ms of any clock is what a person at a prompt takes.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <x86intrin.h>
 
@@ -116,6 +118,51 @@ static int sleeps(void)
 	       day < before - 20000000 || day > before + LIMIT_NS;
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static int is_off(int64_t before)
+{
+	int64_t taken = monotonic() - before;
+
+	return taken < 99000000 || taken > 5000000000;
+}
+
+/* What takes a tenth of a second does so, by whatever it waits. */
+static int waits(void)
+{
+	int64_t before = monotonic();
+	struct itimerspec timer = { 0 };
+	struct timespec until;
+	uint64_t ticked;
+	int fd, found;
+
+	poll(NULL, 0, 100);
+	found = is_off(before);
+
+	fd = timerfd_create(CLOCK_MONOTONIC, 0);
+	before = monotonic() + 100000000;
+	timer.it_value = (struct timespec){ before / 1000000000, before % 1000000000 };
+	timerfd_settime(fd, TFD_TIMER_ABSTIME, &timer, NULL);
+	found |= read(fd, &ticked, sizeof(ticked)) != sizeof(ticked) || is_off(before - 100000000);
+	close(fd);
+
+	before = monotonic() + 100000000;
+	until = (struct timespec){ before / 1000000000, before % 1000000000 };
+	found |= clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0 || is_off(before - 100000000);
+
+	signal(SIGALRM, on_alarm);
+	before = monotonic();
+	ualarm(100000, 0);
+	pause();
+	found |= is_off(before);
+	signal(SIGALRM, SIG_DFL);
+	target_begin();
+	return found;
+}
+
 static void *run_timed(void *arg)
 {
 	timed(1);
@@ -165,6 +212,7 @@ int main(void)
 	verdict("join", joins());
 	verdict("pair", is_trapped());
 	verdict("sleep", sleeps());
+	verdict("waits", waits());
 	verdict("moment", waits_for_a_moment());
 	return antidebug_found;
 }
