@@ -180,9 +180,10 @@ function bypass.prctl(options) end
 --- before a prompt. By rdtsc and rdtscp (PR_SET_TSC), clock_gettime, gettimeofday and time, as system calls and in the
 --- vDSO; moments that system calls wait for are translated. Clocks of CPU time are left alone. Each look costs a stop.
 ---
---- Missing: i386 calls; timer_settime with a moment. A handler of SIGSEGV is set back to the default when the counter
---- is read while that signal is blocked. A seccomp filter of the program's own has to allow the calls that the vDSO
---- makes unnecessary.
+--- Missing: i386 calls; timer_settime with a moment. Timers (alarm, timerfd) run by the kernel's time: by the program's
+--- they may end early, by what our stops took meanwhile. A handler of SIGSEGV is set back to the default when the counter
+--- is read while that signal is blocked. A seccomp filter of the program's own has to allow the calls that the vDSO makes
+--- unnecessary.
 ---
 --- Errors (`Error`): ENOTSUP: a seccomp filter in the target; EBUSY: from a hook of a system call.
 ---
