@@ -115,7 +115,12 @@ local function give_text(self, sc, rules, fd, path)
 	local mem, ret = sc.thread.mem, tonumber(sc.ret)
 	local start, moves = start_of(sc, fd)
 	local text = start and text_of(self, rules, sc.thread, path, start)
-	if not text then
+	local owner = kernel.owner(path)
+	-- Whose file it is has ended since: it stood in a tracing stop, maybe, when the kernel wrote this down.
+	if owner and not kernel.status(owner, "State") then
+		sc.ret = -api.E.ESRCH
+		return
+	elseif not text then
 		return
 	end
 	local buffers = buffers_of(sc, mem)
