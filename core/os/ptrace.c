@@ -9,6 +9,8 @@
 #include "os/fault.h"
 #include "os/raw.h"
 
+#define GET_RSEQ_CONFIGURATION 0x420f	/* linux/ptrace.h */
+
 static int request(enum __ptrace_request what, pid_t tid, uintptr_t addr, const void *data)
 {
 	ph_os_fault_now(tid);
@@ -130,6 +132,20 @@ int ph_os_sigmask_read(pid_t tid, uint64_t *ret)
 int ph_os_sigmask_write(pid_t tid, uint64_t mask)
 {
 	return request(PTRACE_SETSIGMASK, tid, sizeof(mask), &mask);
+}
+
+int ph_os_rseq_read(pid_t tid, struct ph_os_rseq *ret)
+{
+	struct {
+		uint64_t at;
+		uint32_t size, signature, flags, pad;
+	} configuration = { 0 };	/* struct __ptrace_rseq_configuration */
+	int r = request((enum __ptrace_request)GET_RSEQ_CONFIGURATION, tid, sizeof(configuration), &configuration);
+
+	if (r < 0)
+		return r;
+	*ret = (struct ph_os_rseq){ configuration.at, configuration.size, configuration.signature };
+	return 0;
 }
 
 int ph_os_event_message(pid_t tid, unsigned long *ret)

@@ -43,6 +43,14 @@ int ph_os_siginfo_write(pid_t tid, const siginfo_t *info);
 int ph_os_siginfo_peek(pid_t tid, unsigned int index, siginfo_t *ret);
 int ph_os_sigmask_read(pid_t tid, uint64_t *ret);	/* since Linux 3.11 */
 int ph_os_sigmask_write(pid_t tid, uint64_t mask);
+
+/* The memory that the thread shares with the kernel by rseq(2), Linux 5.13; at is 0: none. */
+struct ph_os_rseq {
+	uint64_t at;
+	uint32_t size, signature;
+};
+
+int ph_os_rseq_read(pid_t tid, struct ph_os_rseq *ret);
 int ph_os_event_message(pid_t tid, unsigned long *ret);
 int ph_os_word_write(pid_t tid, uint64_t addr, uint64_t word);
 int ph_os_debug_reg_read(pid_t tid, unsigned int n, uint64_t *ret);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,4 +97,51 @@ int ph_os_vm_write(pid_t tid, int fd, ph_addr addr, const void *buf, size_t len,
 		r = poke(tid, fd, addr, buf, len, &done);
 	*ret_done = done;
 	return r;
+}
+
+typedef ssize_t (*many_fn)(pid_t, const struct iovec *, unsigned long, const struct iovec *, unsigned long, unsigned long);
+typedef int (*one_fn)(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t *ret_done);
+
+/* The kernel stops at the first range that it cannot do (process_vm_readv(2)): that one is done alone, then on. */
+static int do_many(pid_t tid, int fd, const struct iovec *ours, const struct iovec *theirs, size_t n, many_fn many,
+		   one_fn one, ph_addr *ret_bad)
+{
+	for (size_t at = 0; at < n;) {
+		size_t count = n - at < IOV_MAX ? n - at : IOV_MAX, done;
+		ssize_t got;
+		int r;
+
+		ph_os_fault_now(tid);
+		got = many(tid, ours + at, count, theirs + at, count, 0);
+		for (; count && got > 0 && (size_t)got >= theirs[at].iov_len; at++, count--)
+			got -= (ssize_t)theirs[at].iov_len;
+		if (!count)
+			continue;
+		got = got < 0 ? 0 : got;
+		r = one(tid, fd, (ph_addr)(uintptr_t)theirs[at].iov_base + (size_t)got, (char *)ours[at].iov_base + got,
+			theirs[at].iov_len - (size_t)got, &done);
+		if (r < 0) {
+			*ret_bad = (ph_addr)(uintptr_t)theirs[at].iov_base + (size_t)got + done;
+			return r;
+		}
+		at++;
+	}
+	return 0;
+}
+
+static int write_one(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t *ret_done)
+{
+	return ph_os_vm_write(tid, fd, addr, buf, len, ret_done);
+}
+
+int ph_os_vm_write_many(pid_t tid, int fd, const struct iovec *ours, const struct iovec *theirs, size_t n,
+			ph_addr *ret_bad)
+{
+	return do_many(tid, fd, ours, theirs, n, process_vm_writev, write_one, ret_bad);
+}
+
+int ph_os_vm_read_many(pid_t tid, int fd, const struct iovec *ours, const struct iovec *theirs, size_t n,
+		       ph_addr *ret_bad)
+{
+	return do_many(tid, fd, ours, theirs, n, process_vm_readv, ph_os_vm_read, ret_bad);
 }

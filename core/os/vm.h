@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "base/types.h"
 
@@ -19,5 +20,14 @@ int ph_os_vm_open(pid_t tid);
 /* len bytes, or -errno with *ret_done good ones before the first that could not be read or written. */
 int ph_os_vm_read(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t *ret_done);
 int ph_os_vm_write(pid_t tid, int fd, ph_addr addr, const void *buf, size_t len, size_t *ret_done);
+
+
+/* Many ranges at once, ours[i] for theirs[i], which are as long; what may not be written the fast way goes the other. */
+int ph_os_vm_write_many(pid_t tid, int fd, const struct iovec *ours, const struct iovec *theirs, size_t n,
+			ph_addr *ret_bad);
+
+/* The same the other way. */
+int ph_os_vm_read_many(pid_t tid, int fd, const struct iovec *ours, const struct iovec *theirs, size_t n,
+		       ph_addr *ret_bad);
 
 #endif

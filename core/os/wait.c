@@ -19,17 +19,22 @@ int64_t ph_os_now(void)
 	return (int64_t)t.tv_sec * NS + t.tv_nsec;
 }
 
+static int wait_now(pid_t tid, int flags, int *ret_status)
+{
+	ph_os_fault_now(tid > 0 ? tid : 0);
+	return (int)ph_os_raw(SYS_wait4, tid, (long)ret_status, (tid > 0 ? __WALL : __WCLONE | __WNOTHREAD) | flags, 0);
+}
+
 static int wait_any(int flags, int *ret_status)
 {
-	ph_os_fault_now(0);
-	return (int)ph_os_raw(SYS_wait4, -1, (long)ret_status, __WCLONE | __WNOTHREAD | flags, 0);
+	return wait_now(-1, flags, ret_status);
 }
 
 /*
  * SIGCHLD is blocked from before we look until we sleep: a stop in between leaves it pending, so the sleep ends at
  * once. (Unblocked and without a handler it would be dropped.)
  */
-static int wait_until(int64_t deadline, int *ret_status)
+static int wait_until(pid_t tid, int64_t deadline, int *ret_status)
 {
 	sigset_t chld, old;
 	int r;
@@ -37,7 +42,7 @@ static int wait_until(int64_t deadline, int *ret_status)
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, &old);
-	while ((r = wait_any(WNOHANG, ret_status)) == 0) {
+	while ((r = wait_now(tid, WNOHANG, ret_status)) == 0) {
 		int64_t left = deadline - ph_os_now();
 		struct timespec t = { left / NS, left % NS };
 
@@ -63,7 +68,7 @@ int ph_os_wait_any(int64_t deadline, int *ret_status)
 	r = wait_any(WNOHANG, ret_status);
 	if (r != 0)
 		return r;
-	return deadline ? wait_until(deadline, ret_status) : -ETIMEDOUT;
+	return deadline ? wait_until(-1, deadline, ret_status) : -ETIMEDOUT;
 }
 
 int ph_os_wait_one(pid_t tid, int *ret_status)
@@ -75,6 +80,16 @@ int ph_os_wait_one(pid_t tid, int *ret_status)
 		r = wait4(tid, ret_status, __WALL, NULL);
 	while (r < 0 && errno == EINTR);
 	return r < 0 ? -errno : r;
+}
+
+int ph_os_wait_one_until(pid_t tid, int64_t deadline, int *ret_status)
+{
+	int r;
+
+	do
+		r = wait_until(tid, deadline, ret_status);
+	while (r == -EINTR);
+	return r;
 }
 
 int ph_os_reap(pid_t pid, int *ret_status)

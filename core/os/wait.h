@@ -26,6 +26,9 @@ int ph_os_wait_any(int64_t deadline, int *ret_status);
 /* The next status of this tracee; a handler that runs meanwhile does not end the wait. tid, or -errno. */
 int ph_os_wait_one(pid_t tid, int *ret_status);
 
+/* The same, or -ETIMEDOUT. */
+int ph_os_wait_one_until(pid_t tid, int64_t deadline, int *ret_status);
+
 /* Reaps a child of ours that is no tracee any more, without waiting. 1 when it was, 0 when it lives, -errno. */
 int ph_os_reap(pid_t pid, int *ret_status);
 
