@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 
 #include "engine/arrival.h"
 #include "engine/hardware.h"
+#include "os/procfs.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
+
+#define PATIENCE_NS 10000000
 
 static int start(pid_t tid, enum ph_alone_how how, int sig)
 {
@@ -23,19 +27,67 @@ static int start(pid_t tid, enum ph_alone_how how, int sig)
 	return -EINVAL;
 }
 
+static bool is_exiting(const struct ph_thread *thread)
+{
+	siginfo_t info;
+
+	return ph_os_siginfo_read(thread->tid, &info) >= 0 && info.si_signo == SIGTRAP &&
+	       info.si_code >> 8 == PTRACE_EVENT_EXIT;
+}
+
+/*
+ * A process's first thread is reported as ended when the ends of all others have been read. Killed just before it went on,
+ * it has passed its exit event unseen, while the others stand in theirs.
+ */
+static void let_others_die(struct ph_thread *leader)
+{
+	struct ph_thread *thread;
+	int status;
+
+	ph_list_each(thread, &leader->process->threads, struct ph_thread, in_process) {
+		if (thread == leader)
+			continue;
+		if (ph_os_wait_one_until(thread->tid, 0, &status) > 0) {
+			ph_arrival_note(thread, status);
+			ph_thread_set_pending(thread, status);
+		}
+		if (is_exiting(thread)) {
+			ph_thread_take_pending(thread);
+			ph_alone_die(thread);
+		}
+	}
+}
+
+static int await(struct ph_thread *thread, int *ret_status)
+{
+	const struct ph_list *threads = &thread->process->threads;
+	struct ph_os_status status;
+	int r;
+
+	if (thread->tid != thread->process->pid || threads->next == threads->prev)
+		return ph_os_wait_one(thread->tid, ret_status);
+	while ((r = ph_os_wait_one_until(thread->tid, ph_os_now() + PATIENCE_NS, ret_status)) == -ETIMEDOUT)
+		if (ph_os_status_read(thread->tid, &status) >= 0 && status.state == 'Z')
+			let_others_die(thread);
+	return r;
+}
+
 int ph_alone_run(struct ph_thread *thread, enum ph_alone_how how, int sig, int *ret_status, struct ph_err *err)
 {
 	int r = ph_thread_regs_flush(thread, err);
 
 	if (r < 0 || ((r = ph_hardware_sync(thread, err)) < 0 && r != -ESRCH))
 		return r;
+	/* A step may be one over a system call. */
+	if (how == PH_ALONE_STEP)
+		thread->process->session->calls.made = true;
 	r = start(thread->tid, how, sig);
 	ph_call_resumed(&thread->call, how == PH_ALONE_SYSCALL ? PH_CALL_BY_SYSCALL : PH_CALL_UNSEEN);
 	/* -ESRCH: killed while it was stopped. Its end is on the way, and the wait finds it. */
 	if (r < 0 && r != -ESRCH)
 		return ph_err_set_in(err, r, "run alone", thread->tid);
 	ph_thread_set_running(thread);
-	r = ph_os_wait_one(thread->tid, ret_status);
+	r = await(thread, ret_status);
 	if (r < 0) {
 		thread->state = PH_THREAD_EXITING;
 		return ph_err_set_in(err, -ESRCH, "run alone", thread->tid);
@@ -100,6 +152,20 @@ void ph_alone_die(struct ph_thread *thread)
 	ph_os_cont(thread->tid, 0);
 	ph_thread_set_running(thread);
 	thread->state = PH_THREAD_EXITING;
+}
+
+void ph_alone_kill(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	while (ph_os_wait_one(pid, &status) >= 0) {
+		struct ph_stop stop = ph_stop_decode(status);
+
+		if (stop.kind == PH_STOP_EXITED || stop.kind == PH_STOP_KILLED)
+			break;
+		ph_os_cont(pid, 0);
+	}
 }
 
 void ph_alone_enter_vfork(struct ph_thread *thread)

@@ -37,6 +37,9 @@ bool ph_alone_step_is_queued(const struct ph_thread *thread);
  */
 void ph_alone_die(struct ph_thread *thread);
 
+/* A tracee that no session knows: killed, and its end reaped. */
+void ph_alone_kill(pid_t pid);
+
 /* A thread that stands in its vfork event goes into the kernel, to wait there for its child. */
 void ph_alone_enter_vfork(struct ph_thread *thread);
 /*

@@ -24,8 +24,8 @@ bool ph_inject_allowed(const struct ph_thread *thread)
 	return status.seccomp == 0 || (thread->process->session->calls.filtered && status.filters == 1);
 }
 
-/* Some syscall instruction: the vDSO has one for calls that it cannot answer itself. */
-static ph_addr find_syscall(struct ph_thread *thread)
+/* The vDSO has one, for calls that it cannot answer itself. */
+ph_addr ph_inject_syscall_insn(struct ph_thread *thread)
 {
 	struct ph_space *space = thread->process->space;
 	struct ph_err err = { 0 };
@@ -171,7 +171,7 @@ static int give_back(struct ph_thread *thread, const struct loan *loan, int r, s
 
 int ph_inject_syscalls(struct ph_thread *thread, struct ph_inject_call *calls, size_t n, struct ph_err *err)
 {
-	ph_addr insn = find_syscall(thread);
+	ph_addr insn = ph_inject_syscall_insn(thread);
 	siginfo_t info = { .si_signo = thread->stop_signal, .si_code = SI_USER }, stop;
 	bool regroup = false;
 	struct loan loan;

@@ -10,6 +10,9 @@
 
 #include "engine/thread.h"
 
+/* Some syscall instruction of the target's; 0: it has none. */
+ph_addr ph_inject_syscall_insn(struct ph_thread *thread);
+
 /* True when the target may be made to call: it has no seccomp filter. */
 bool ph_inject_allowed(const struct ph_thread *thread);
 
