@@ -517,6 +517,12 @@ struct ph_until_options {
 	uint64_t n;		/* PH_UNTIL_STEPPED: 1 or more; PH_UNTIL_TIME: nanoseconds */
 	const char *where;	/* PH_UNTIL_PLACE; NULL: address */
 	ph_addr address;	/* PH_UNTIL_CALL_RETURNED: the return address, when it is known; else 0 */
+
+	/*
+	 * Not NULL: called once, when nothing can call fn any more. fn may then be called again: a snapshot that is
+	 * restored (ph_snapshot_restore) takes the call back with the stack.
+	 */
+	void (*user_free)(void *user);
 };
 
 struct ph_until;

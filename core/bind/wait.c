@@ -178,15 +178,19 @@ static struct ph_action on_call_end(const struct ph_event *event, enum ph_until_
 
 	if (end != PH_UNTIL_ENDED)
 		action = ph_bind_call_with(event, on_call_end_ref, id, ref, (int)end);
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, ref);
 	return action;
+}
+
+static void forget_call(void *user)
+{
+	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, (int)((uintptr_t)user & UINT32_MAX));
 }
 
 /* core.await(this, id) -> caller: in a hook at a function's first instruction; what that returns to. */
 static int l_await(lua_State *L)
 {
 	const struct ph_event *event = ph_bind_hook_event();
-	struct ph_until_options options = { .kind = PH_UNTIL_CALL_RETURNED };
+	struct ph_until_options options = { .kind = PH_UNTIL_CALL_RETURNED, .user_free = forget_call };
 	struct ph_err err = { 0 };
 	uint64_t id = (uint64_t)luaL_checkinteger(L, 2);
 	int ref, r;

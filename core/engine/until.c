@@ -15,6 +15,7 @@
 #include "x86/insn.h"
 
 struct ph_until {
+	unsigned int refs;		/* the session's, while it waits, and snapshots' */
 	struct ph_list in_session;
 	struct ph_list in_steppers;	/* of its thread */
 	struct ph_list in_sleepers;	/* of its session */
@@ -29,6 +30,7 @@ struct ph_until {
 	struct ph_tripwire *tripwire;	/* counted; the place's */
 	ph_until_fn fn;
 	void *user;
+	void (*user_free)(void *user);
 };
 
 static void stop_stepping(struct ph_until *until)
@@ -64,6 +66,10 @@ static void detach(struct ph_until *until)
 
 static void release(struct ph_until *until)
 {
+	if (--until->refs)
+		return;
+	if (until->user_free)
+		until->user_free(until->user);
 	ph_breakpoint_unref(until->event.breakpoint);
 	ph_watch_unref(until->event.watch);
 	ph_handler_unref(until->event.handler);
@@ -462,6 +468,7 @@ int ph_thread_until(const struct ph_event *event, const struct ph_until_options 
 	until->event.path = NULL;
 	until->event.child = NULL;
 	until->kind = options->kind;
+	until->refs = 1;
 	until->fn = fn;
 	until->user = user;
 	ph_thread_ref(event->thread);
@@ -479,6 +486,7 @@ int ph_thread_until(const struct ph_event *event, const struct ph_until_options 
 		ph_until_cancel(until);
 		return r;
 	}
+	until->user_free = options->user_free;
 	if (ret)
 		*ret = until;
 	return 0;
@@ -513,6 +521,67 @@ void ph_until_wake(struct ph_until *until)
 {
 	if (until->kind == PH_UNTIL_TIME)
 		until->deadline = 0;
+}
+
+/* ---- Snapshots */
+
+static bool may_wait_again(const struct ph_until *until)
+{
+	return until->user_free && until->kind == PH_UNTIL_CALL_RETURNED;
+}
+
+int ph_untils_keep(struct ph_thread *thread, struct ph_until ***ret, size_t *ret_n)
+{
+	const struct ph_returns *returns = &thread->returns;
+	struct ph_until **kept = returns->n ? calloc(returns->n, sizeof(struct ph_until *)) : NULL;
+
+	if (returns->n && !kept)
+		return -ENOMEM;
+	*ret = kept;
+	*ret_n = 0;
+	for (size_t i = 0; i < returns->n; i++) {
+		struct ph_until *until;
+
+		if (returns->all[i]->fn != on_own_return)
+			continue;
+		until = PH_LIST_OF(returns->all[i], struct ph_until, call);
+		if (!may_wait_again(until))
+			continue;
+		until->refs++;
+		kept[(*ret_n)++] = until;
+	}
+	return 0;
+}
+
+void ph_untils_forget(struct ph_until **untils, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		release(untils[i]);
+	free(untils);
+}
+
+/* All of them first, so that the list is in the order of the stack again. */
+int ph_untils_rewind(struct ph_thread *thread, struct ph_until *const *untils, size_t n, struct ph_err *err)
+{
+	struct ph_session *session = thread->process->session;
+
+	for (size_t i = thread->returns.n; i-- > 0;) {
+		struct ph_until *until = PH_LIST_OF(thread->returns.all[i], struct ph_until, call);
+
+		if (thread->returns.all[i]->fn != on_own_return || !may_wait_again(until))
+			continue;
+		detach(until);
+		release(until);
+	}
+	for (size_t i = 0; i < n; i++) {
+		int r = await(untils[i], untils[i]->call.addr, untils[i]->call.stack, on_own_return, err);
+
+		if (r < 0)
+			return r;
+		untils[i]->refs++;
+		ph_list_add_tail(&session->untils, &untils[i]->in_session);
+	}
+	return 0;
 }
 
 int64_t ph_until_next(const struct ph_session *session)

@@ -47,6 +47,16 @@ int64_t ph_until_next(const struct ph_session *session);
 /* One whose time has come is told; *ret_thread is its thread, counted. False: there is none. */
 bool ph_until_expire(struct ph_session *session, struct ph_thread **ret_thread, struct ph_plan *plan);
 
+/*
+ * For snapshots: what waits for returns of the thread's calls, and may wait for them once more (it has a user_free).
+ * *ret is owned, what it points at counted; NULL: nothing does.
+ */
+int ph_untils_keep(struct ph_thread *thread, struct ph_until ***ret, size_t *ret_n);
+void ph_untils_forget(struct ph_until **untils, size_t n);	/* frees the list */
+
+/* The thread's stack is as it was then: those wait again, and of their kind no other does. Nobody is told. */
+int ph_untils_rewind(struct ph_thread *thread, struct ph_until *const *untils, size_t n, struct ph_err *err);
+
 /* Threads that have ended without a word, or the whole session: whoever waits is told. */
 void ph_untils_reap(struct ph_session *session, struct ph_plan *plan);
 
