@@ -35,6 +35,7 @@ struct ph_watch;
 struct ph_handler;
 struct ph_patch;
 struct ph_watched;
+struct ph_snapshot;
 
 /* Actions: what a callback wants. Of several at one stop the strongest wins; see ph_plan_add. */
 
@@ -384,6 +385,41 @@ PH_API int ph_patch_add(struct ph_process *process, ph_addr addr, const void *by
 PH_API int ph_patch_restore(struct ph_patch *patch, struct ph_err *err);
 PH_API struct ph_patch *ph_patch_ref(struct ph_patch *patch);
 PH_API void ph_patch_unref(struct ph_patch *patch);
+
+/*
+ * Snapshots: the process at this moment, to which ph_snapshot_restore puts it back in place, any number of times: memory,
+ * mappings, registers and signal masks of every thread, positions of files and what was read from pipes. Threads that
+ * came since are ended, descriptors that were opened since are closed. The engine's own (breakpoints, patches, counts)
+ * stays as it is. thread: where it stands; other threads are stopped for it, and go on. event: of the callback that asks,
+ * or NULL: what it has hit is passed without another hit when the process goes on from there, and what a callback that
+ * restored returns counts no more. compares: changed pages are found without userfaultfd(2), by looking at every one.
+ * -EBUSY: a thread is in the middle of fork, exec, or a call of ours; -ENOTSUP: something cannot be had back, err says
+ * what. After a failure of restore the process is in neither state.
+ */
+PH_API int ph_snapshot_take(struct ph_thread *thread, const struct ph_event *event, bool compares,
+			    struct ph_snapshot **ret, struct ph_err *err);
+PH_API int ph_snapshot_restore(struct ph_snapshot *snapshot, struct ph_err *err);
+
+/* The target is restored, and then made to fork: the child, which stands there too, is a session of its own. */
+PH_API int ph_snapshot_fork(struct ph_snapshot *snapshot, struct ph_session **ret, struct ph_err *err);
+
+/* Memory as it was then, as ph_process_read gives it. */
+PH_API int ph_snapshot_read(struct ph_snapshot *snapshot, ph_addr addr, void *buf, size_t len, struct ph_err *err);
+
+/* Calls fn for each piece of it: what somebody had written, or zero; until it gives nonzero; returns that. */
+PH_API int ph_snapshot_each_range(struct ph_snapshot *snapshot, int (*fn)(ph_addr start, ph_addr end, bool is_zero, void *),
+				  void *user);
+
+/* The same for the pages that may be others now. */
+PH_API int ph_snapshot_each_changed(struct ph_snapshot *snapshot, int (*fn)(ph_addr start, ph_addr end, void *), void *user,
+				    struct ph_err *err);
+
+/* The same for what restoring does not put back, a sentence each. */
+PH_API int ph_snapshot_each_limit(struct ph_snapshot *snapshot, int (*fn)(const char *text, void *), void *user);
+
+PH_API struct user_regs_struct ph_snapshot_regs(const struct ph_snapshot *snapshot);
+PH_API struct ph_snapshot *ph_snapshot_ref(struct ph_snapshot *snapshot);
+PH_API void ph_snapshot_unref(struct ph_snapshot *snapshot);
 
 /* Memory without patches. */
 PH_API int ph_process_read_original(struct ph_process *process, ph_addr addr, void *buf, size_t len,

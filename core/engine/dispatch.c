@@ -16,6 +16,7 @@
 #include "engine/resume.h"
 #include "engine/returns.h"
 #include "engine/signal.h"
+#include "engine/snapshot.h"
 #include "engine/step.h"
 #include "engine/syscall.h"
 #include "engine/tripwire.h"
@@ -81,6 +82,9 @@ static void call_owners(struct ph_thread *thread, ph_addr addr, const struct fro
 			selected = true;
 			ph_pass_call(pass, thread, frozen->all[i].breakpoint, addr);
 		}
+		/* It is not here any more. */
+		if (thread->rewound)
+			break;
 	}
 }
 
@@ -108,7 +112,7 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 	if (!thread->process->silent)
 		call_owners(thread, addr, &frozen, &pass);
 	if (thread->state == PH_THREAD_STOPPED) {
-		r = ph_pass_move(thread, addr, &pass, &err);
+		r = thread->rewound ? 0 : ph_pass_move(thread, addr, &pass, &err);
 		if (r < 0)
 			ph_resume_fail(session, r, &err);
 		ph_resume_plan(thread, pass.kind, &pass.plan, pass.kind == PH_EVENT_BREAKPOINT ? pass.last : NULL);
@@ -191,6 +195,10 @@ static void on_signal(struct ph_thread *thread, int sig)
 			ph_handler_emit(session, &event, &plan);
 			thread->siginfo = NULL;
 		}
+	}
+	if (thread->rewound) {
+		ph_resume_plan(thread, PH_EVENT_SIGNAL, &plan, NULL);
+		return;
 	}
 	if (plan.suppress)
 		thread->stop_signal = 0;
@@ -328,6 +336,7 @@ static void dispatch(struct ph_thread *thread, struct ph_stop stop)
 		break;
 	case PH_STOP_SYSCALL:
 	case PH_STOP_SECCOMP:
+		ph_snapshot_note_call(thread->process->session);
 		ph_mapping_stopped(thread);
 		ph_syscall_stopped(thread, stop.kind);
 		break;
@@ -342,6 +351,7 @@ void ph_dispatch(struct ph_thread *thread, int status)
 {
 	/* Kept: what is decided may retire it. */
 	ph_thread_ref(thread);
+	thread->rewound = false;
 	dispatch(thread, ph_stop_decode(status));
 	ph_thread_unref(thread);
 }

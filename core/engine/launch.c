@@ -19,6 +19,8 @@
 #include "engine/hold.h"
 #include "engine/placing.h"
 #include "engine/run.h"
+#include "engine/snapshot.h"
+#include "engine/twin.h"
 #include "image/elf.h"
 #include "os/procfs.h"
 #include "os/ptrace.h"
@@ -397,6 +399,62 @@ int ph_session_attach(struct ph_tracer *tracer, pid_t pid, bool follow, struct p
 		return r;
 	}
 	return ph_os_status_read(pid, &status) < 0 ? refuse(pid, r, NULL, err) : refuse(pid, r, &status, err);
+}
+
+/* ---- Forks of a target that a snapshot makes */
+
+static int open_twin(struct ph_session *session, const struct ph_snapshot *snapshot, pid_t twin, struct ph_err *err)
+{
+	const struct ph_rewind_thread *saved = &snapshot->rewind.all[0];
+	const struct ph_session *parent = snapshot->process->session;
+	struct ph_thread *thread;
+	int r = open_target(session, twin, &thread, err);
+
+	if (r < 0)
+		return r;
+	ph_thread_set_stopped(thread);
+	thread->last_stop = PH_STOP_INTERRUPT;
+	ph_space_clean_copy(snapshot->space, saved->thread->tid, session->target->space, twin);
+	session->calls.way = parent->calls.way;
+	session->calls.best_way = parent->calls.best_way;
+	session->calls.filtered = parent->calls.filtered;
+	session->calls.filter = parent->calls.filter;
+	session->target->guard = snapshot->process->guard;
+	session->was_run = true;
+	r = ph_os_set_options(twin, ph_trace_options(session));
+	if (r >= 0)
+		r = ph_os_regs_write(twin, &saved->regs);
+	if (r >= 0)
+		r = ph_os_xstate_write(twin, saved->xstate, saved->xstate_len);
+	if (r >= 0)
+		r = ph_os_sigmask_write(twin, saved->mask);
+	return r < 0 ? ph_err_set_in(err, r, "fork", twin) : 0;
+}
+
+int ph_snapshot_fork(struct ph_snapshot *snapshot, struct ph_session **ret, struct ph_err *err)
+{
+	struct ph_session *parent = snapshot->process->session, *session;
+	int r = ph_snapshot_restore(snapshot, err);
+	pid_t twin;
+
+	if (r < 0)
+		return r;
+	r = ph_twin_make(snapshot->rewind.all[0].thread, &twin, err);
+	if (r < 0)
+		return r;
+	r = ph_session_new(parent->tracer, true, &session);
+	if (r < 0) {
+		ph_alone_kill(twin);
+		return ph_err_set(err, r, "fork");
+	}
+	session->policy = parent->policy;
+	r = open_twin(session, snapshot, twin, err);
+	if (r < 0) {
+		ph_session_unref(session);
+		return r;
+	}
+	*ret = session;
+	return 0;
 }
 
 /* ---- Policy */

@@ -17,6 +17,7 @@
 #include "engine/patching.h"
 #include "engine/redirect.h"
 #include "engine/signal.h"
+#include "engine/snapshot.h"
 #include "engine/step.h"
 #include "engine/syscall.h"
 #include "engine/trap.h"
@@ -298,6 +299,7 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 			if (thread->state == PH_THREAD_STOPPED)
 				thread->stop_signal = settle(thread);
+	ph_snapshots_leave(session, NULL, "the session has ended");
 	ph_breakpoints_retire(session);
 	ph_watches_retire(session);
 	ph_patches_restore_all(session);
@@ -398,6 +400,7 @@ void ph_kill_session(struct ph_session *session)
 {
 	struct ph_process *process;
 
+	ph_snapshots_leave(session, NULL, "the session has ended");
 	let_go_silent(session);
 	ph_breakpoints_retire(session);
 	ph_watches_retire(session);

@@ -14,6 +14,7 @@
 #include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
+#include "engine/snapshot.h"
 #include "engine/until.h"
 #include "engine/tripwire.h"
 #include "engine/tsc.h"
@@ -100,6 +101,7 @@ static void set_space(struct ph_process *process, struct ph_space *space)
 
 	ph_tripwires_remove(process);
 	ph_process_set_space(process, space);
+	ph_snapshots_leave(process->session, process, "exec has replaced the program");
 	if (was_own) {
 		ph_breakpoints_leave(process->session, before);
 		ph_patches_leave(process->session, before);
@@ -224,6 +226,8 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 	ph_process_ref(process);
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 		ph_thread_retire(thread);
+	ph_snapshots_leave(session, process, "the process has ended, and nothing brings it back: stop it before that, with a hook "
+			   "on exit_group for instance, or use snap:fork()");
 	if (ph_process_has_own_space(process)) {
 		ph_breakpoints_leave(session, process->space);
 		ph_patches_leave(session, process->space);

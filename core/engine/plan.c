@@ -63,3 +63,8 @@ void ph_plan_add(struct ph_plan *plan, struct ph_action action)
 		break;
 	}
 }
+
+void ph_plan_forget(struct ph_plan *plan)
+{
+	*plan = (struct ph_plan){ .fail = plan->fail };
+}

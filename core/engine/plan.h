@@ -23,4 +23,8 @@ bool ph_plan_allows(enum ph_event_kind event, enum ph_action_kind kind);
 
 void ph_plan_add(struct ph_plan *plan, struct ph_action action);
 
+
+/* What was wanted of a stop that is none any more: but for what concerns the session as a whole. */
+void ph_plan_forget(struct ph_plan *plan);
+
 #endif

@@ -17,6 +17,7 @@
 #include "engine/mapping.h"
 #include "engine/pass.h"
 #include "engine/signal.h"
+#include "engine/snapshot.h"
 #include "engine/step.h"
 #include "engine/untraced.h"
 #include "engine/until.h"
@@ -78,7 +79,7 @@ static enum ph_call_way call_way(const struct ph_thread *thread)
 	const struct ph_session *session = thread->process->session;
 	const struct ph_session_calls *calls = &session->calls;
 	const struct ph_call *call = &thread->call;
-	bool every = (calls->every || ph_mapping_wanted(session)) && !thread->process->silent;
+	bool every = (calls->every || calls->sentry || ph_mapping_wanted(session)) && !thread->process->silent;
 
 	if (call->view.skipped && !call->wants_exit && call->answered >= ANSWERED_IN_A_ROW && calls->every &&
 	    !calls->filtered)
@@ -152,6 +153,7 @@ static void go(struct ph_thread *thread)
 		thread->options_stale = ph_os_set_options(thread->tid, ph_trace_options(thread->process->session)) < 0;
 	over_call = steps && thread->call.in;
 	way = call_way(thread);
+	thread->rewound = false;
 	step = !listen && !steps && ph_handler_steps(thread) && !steps_by_call(thread, way);
 	if (steps)
 		ph_step_begin(thread);
@@ -168,6 +170,7 @@ static void go(struct ph_thread *thread)
 	}
 	if (step) {
 		way = PH_CALL_UNSEEN;
+		ph_snapshot_note_call(thread->process->session);
 		ph_step_note_touches(thread);
 	}
 	r = listen ? ph_os_listen(thread->tid) : step ? ph_os_step(thread->tid, sig) : resumes[way](thread->tid, sig);
@@ -410,6 +413,11 @@ static bool tell_instructions(struct ph_thread *thread)
 		ph_handler_emit(session, &event, &pass.plan);
 		if (thread->state != PH_THREAD_STOPPED)
 			return false;
+		/* Where it stands now, it is told or passes by itself. */
+		if (thread->rewound) {
+			ph_resume_plan(thread, PH_EVENT_INSTRUCTION, &pass.plan, NULL);
+			return false;
+		}
 		r = ph_pass_go(thread, event.address, &pass, &err);
 		if (r < 0)
 			ph_resume_fail(session, r, &err);
@@ -498,6 +506,8 @@ bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread
 {
 	struct ph_err err;
 
+	if (thread && thread->rewound)
+		ph_plan_forget(plan);
 	add_wishes(session, plan);
 	if (plan->fail && !session->failure.code)
 		ph_resume_fail(session, ph_err_set(&err, -ECANCELED, "run hook"), &err);
@@ -526,7 +536,7 @@ bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread
 void ph_resume_plan(struct ph_thread *thread, enum ph_event_kind kind, struct ph_plan *plan,
 		  struct ph_breakpoint *breakpoint)
 {
-	if (plan->signal && kind != PH_EVENT_SIGNAL)
+	if (plan->signal && kind != PH_EVENT_SIGNAL && !thread->rewound)
 		ph_signal_inject(thread, plan->signal);
 	if (!ph_resume_session_plan(thread->process->session, thread, kind, plan, breakpoint))
 		ph_resume(thread);
@@ -538,6 +548,8 @@ void ph_resume_late(struct ph_thread *thread, struct ph_plan *plan)
 	struct ph_err err = { 0 };
 	int r = 0;
 
+	if (thread->rewound)
+		ph_plan_forget(plan);
 	/* Its signal is still to be delivered: hooks of that may have waited. */
 	if (plan->suppress || (plan->signal && thread->stop_signal)) {
 		thread->stop_signal = plan->suppress ? 0 : plan->signal;

@@ -23,6 +23,7 @@ int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **r
 	ph_list_init(&session->breakpoints);
 	ph_list_init(&session->watches);
 	ph_list_init(&session->patches);
+	ph_list_init(&session->snapshots);
 	ph_list_init(&session->untils);
 	ph_list_init(&session->sleepers);
 	for (int i = 0; i < PH_EVENT_COUNT; i++)

@@ -20,6 +20,8 @@ struct ph_session_calls {
 	struct ph_call_set filter;	/* the calls that it stops */
 	bool every;			/* somebody wants more than that: every call stops, by PTRACE_SYSCALL */
 	uint32_t next_serial;		/* of hooks */
+	bool sentry;			/* a snapshot wants to know of the first call that is made (snapshot.h) */
+	bool made;			/* there was one, or there may have been */
 };
 
 struct ph_session {
@@ -36,6 +38,7 @@ struct ph_session {
 	int64_t free_ns;		/* how long it ran with no thread standing in a hook */
 	bool traps_tsc;			/* its threads may not read the time stamp counter (tsc.h) */
 	bool has_held;			/* a hook had threads held: they go on when it is done */
+	struct ph_list snapshots;	/* that can be restored, in the order taken */
 	struct ph_list patches;		/* that are in the target, in the order added */
 	struct ph_list handlers[PH_EVENT_COUNT];
 	struct ph_session_calls calls;

@@ -133,6 +133,7 @@ struct ph_thread {
 	struct ph_access_range touches[PH_ACCESSES_MAX];	/* stepped: what the instruction reads and writes, for soft watches */
 	unsigned int n_touches;
 	bool step_shows;		/* the trap flag that the kernel shows is that of our steps */
+	bool rewound;			/* a snapshot was restored since it stopped: what callbacks wanted of this stop is void */
 	bool told;			/* the instruction at told_at was told, and has not run since */
 	ph_addr told_at;
 	ph_addr told_next;		/* the instruction behind it in memory, where somebody asks for branches; 0: not known */

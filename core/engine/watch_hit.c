@@ -160,7 +160,7 @@ static bool tell(struct ph_thread *thread, unsigned int triggered, bool step_end
 	ph_session_select(session, thread);
 	call(&users, thread, &pass);
 	if (thread->state == PH_THREAD_STOPPED) {
-		r = users.execute ? move(thread, addr, &users, &pass, &err) : 0;
+		r = users.execute && !thread->rewound ? move(thread, addr, &users, &pass, &err) : 0;
 		if (r < 0)
 			ph_resume_fail(session, r, &err);
 		/* Of several that want to stop, the last one's word is what is reported. */

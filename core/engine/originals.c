@@ -1,0 +1,698 @@
+#include "engine/originals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/patch.h"
+#include "engine/twin.h"
+#include "os/vm.h"
+
+#define BATCH	     256
+#define PIECE	     ((size_t)256 << 10)	/* what the caches hold, on its way from the twin to the target */
+#define HUGE	     ((size_t)2 << 20)
+/* Bytes of a mapping that are kept all the same: a fork has no copy of what madvise(2) says is not to be inherited. */
+#define LITTLE	     (4ull << 20)
+#define FEW	     64				/* pages that are compared at once */
+
+static const char op[] = "snapshot";
+
+static uint8_t zeros[64 << 10];
+
+/* ---- Which memory */
+
+static int add(struct ph_originals *originals, struct ph_original original)
+{
+	if (original.start >= original.end)
+		return 0;
+	if (originals->n == originals->room) {
+		size_t room = originals->room ? originals->room * 2 : 64;
+		void *all = reallocarray(originals->all, room, sizeof(*originals->all));
+
+		if (!all)
+			return -ENOMEM;
+		originals->all = all;
+		originals->room = room;
+	}
+	if (original.kind == PH_ORIGINAL_KEPT) {
+		original.offset = originals->size;
+		originals->size += original.end - original.start;
+	}
+	originals->all[originals->n++] = original;
+	return 0;
+}
+
+/* Pages of the process's own are kept, the others are what they were born as. */
+static int add_by_owner(struct ph_originals *originals, struct ph_original original, enum ph_original_kind others)
+{
+	const struct ph_extents *owned = &originals->owned;
+	ph_addr at = original.start, end = original.end;
+
+	for (size_t i = ph_extents_from(owned, at); i < owned->n && owned->all[i].start < end; i++) {
+		struct ph_original piece = original;
+		int r;
+
+		piece.start = at;
+		piece.end = owned->all[i].start;
+		piece.kind = others;
+		r = add(originals, piece);
+		piece.start = owned->all[i].start > at ? owned->all[i].start : at;
+		piece.end = owned->all[i].end < end ? owned->all[i].end : end;
+		piece.kind = PH_ORIGINAL_KEPT;
+		if (r >= 0)
+			r = add(originals, piece);
+		if (r < 0)
+			return r;
+		at = piece.end;
+	}
+	original.start = at;
+	original.kind = others;
+	return add(originals, original);
+}
+
+static bool is_device(const struct ph_map_entry *entry)
+{
+	return strncmp(entry->path, "/dev/", 5) == 0 && strncmp(entry->path, "/dev/shm/", 9) != 0 &&
+	       strncmp(entry->path, "/dev/zero", 9) != 0;
+}
+
+static bool is_ours(const struct ph_space *space, const struct ph_map_entry *entry)
+{
+	for (size_t i = 0; i < space->slots.n_chunks; i++)
+		if (entry->start < space->slots.chunks[i].base + space->slots.chunks[i].size &&
+		    entry->end > space->slots.chunks[i].base)
+			return true;
+	return false;
+}
+
+static uint64_t owned_of(const struct ph_originals *originals, const struct ph_map_entry *entry)
+{
+	const struct ph_extents *owned = &originals->owned;
+	uint64_t total = 0;
+
+	for (size_t i = ph_extents_from(owned, entry->start); i < owned->n && owned->all[i].start < entry->end; i++)
+		total += owned->all[i].end - owned->all[i].start;
+	return total;
+}
+
+static int add_mapping(struct ph_originals *originals, const struct ph_map_entry *entry, bool by_twin)
+{
+	struct ph_original original = { .start = entry->start, .end = entry->end, .writable = entry->perms[1] == 'w',
+					.shared = !ph_layout_is_private(entry), .entry = entry };
+
+	if (original.shared) {
+		if (!original.writable || is_device(entry))
+			return 0;
+		original.kind = PH_ORIGINAL_KEPT;
+		return add(originals, original) < 0 || ph_extents_add(&originals->shared, entry->start, entry->end) < 0 ?
+			       -ENOMEM : 0;
+	}
+	if (original.writable && ph_extents_add(&originals->writable, entry->start, entry->end) < 0)
+		return -ENOMEM;
+	if (by_twin && owned_of(originals, entry) > LITTLE) {
+		original.kind = PH_ORIGINAL_TWIN;
+		return add(originals, original);
+	}
+	if (!entry->inode)
+		return add_by_owner(originals, original, PH_ORIGINAL_ZERO);
+	if (!original.writable)
+		return add_by_owner(originals, original, PH_ORIGINAL_FILE);
+	original.kind = PH_ORIGINAL_KEPT;
+	return add(originals, original);
+}
+
+static int add_mappings(struct ph_originals *originals, const struct ph_tracking *tracking,
+			const struct ph_layout *layout, bool by_twin)
+{
+	ph_addr before = 0;
+
+	originals->n = originals->size = 0;
+	ph_extents_clear(&originals->writable);
+	ph_extents_clear(&originals->shared);
+	for (size_t i = 0; i < layout->maps.count; i++) {
+		const struct ph_map_entry *entry = &layout->maps.entries[i];
+		int r = 0;
+
+		if (ph_layout_is_special(entry) || is_ours(tracking->space, entry)) {
+			before = entry->end;
+			continue;
+		}
+		/* Where the stack may grow. */
+		if (strcmp(entry->path, "[stack]") == 0) {
+			r = add(originals, (struct ph_original){ .start = before, .end = entry->start, .kind = PH_ORIGINAL_ZERO,
+								 .writable = true, .entry = entry });
+			if (r >= 0)
+				r = ph_extents_add(&originals->writable, before, entry->start);
+		}
+		if (r >= 0)
+			r = add_mapping(originals, entry, by_twin);
+		if (r < 0)
+			return r;
+		before = entry->end;
+	}
+	return 0;
+}
+
+/* ---- Taking */
+
+/* A mapping may reach beyond its file's end: those pages are not there, for the program neither. */
+static void read_singly(struct ph_originals *originals, struct ph_thread *thread, struct ph_original *original)
+{
+	for (ph_addr at = original->start; at < original->end; at += PH_PAGE_SIZE)
+		if (ph_space_read_raw(thread->process->space, thread->tid, at,
+				      originals->bytes + original->offset + (at - original->start), PH_PAGE_SIZE, NULL) < 0) {
+			original->end = at;
+			break;
+		}
+}
+
+static void read_kept(struct ph_originals *originals, struct ph_thread *thread)
+{
+	struct iovec ours[BATCH], theirs[BATCH];
+	const struct ph_original *which[BATCH];
+	size_t n = 0;
+
+	for (size_t i = 0; i <= originals->n; i++) {
+		struct ph_original *original = &originals->all[i];
+		ph_addr bad;
+
+		if (n == BATCH || (n && i == originals->n)) {
+			if (ph_os_vm_read_many(thread->tid, thread->process->space->fd, ours, theirs, n, &bad) < 0)
+				for (size_t j = 0; j < n; j++)
+					read_singly(originals, thread, &originals->all[which[j] - originals->all]);
+			n = 0;
+		}
+		if (i == originals->n || original->kind != PH_ORIGINAL_KEPT)
+			continue;
+		ours[n] = (struct iovec){ originals->bytes + original->offset, original->end - original->start };
+		theirs[n] = (struct iovec){ (void *)(uintptr_t)original->start, original->end - original->start };
+		which[n++] = original;
+	}
+}
+
+static const struct ph_original *find(const struct ph_originals *originals, ph_addr addr)
+{
+	size_t low = 0, high = originals->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (originals->all[middle].end <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < originals->n ? &originals->all[low] : NULL;
+}
+
+static uint8_t *kept_at(const struct ph_originals *originals, ph_addr addr)
+{
+	const struct ph_original *original = find(originals, addr);
+
+	if (!original || original->start > addr || original->kind != PH_ORIGINAL_KEPT)
+		return NULL;
+	return originals->bytes + original->offset + (addr - original->start);
+}
+
+/* The twin has them in its memory, since it is a copy. */
+static int note_trap(struct ph_originals *originals, ph_addr addr, uint8_t byte)
+{
+	struct ph_original_trap *traps = reallocarray(originals->traps, originals->n_traps + 1, sizeof(*traps));
+
+	if (!traps)
+		return -ENOMEM;
+	originals->traps = traps;
+	traps[originals->n_traps++] = (struct ph_original_trap){ addr, byte };
+	return 0;
+}
+
+/* What is ours comes out, from the top down: sites, and the patches beneath. */
+static int take_ours_out(struct ph_originals *originals, struct ph_thread *thread)
+{
+	struct ph_session *session = thread->process->session;
+	const struct ph_space *space = thread->process->space;
+	const struct ph_patch *patch;
+
+	for (size_t i = 0; i < space->n_sorted; i++) {
+		const struct ph_site *site = space->sorted[i];
+		uint8_t *at = kept_at(originals, site->addr);
+
+		if (!site->armed)
+			continue;
+		if (at)
+			*at = site->original;
+		else if (originals->twin && note_trap(originals, site->addr, site->original) < 0)
+			return -ENOMEM;
+	}
+	ph_list_each(patch, &session->patches, struct ph_patch, in_session) {
+		for (size_t i = 0; patch->space == space && i < patch->len; i++) {
+			uint8_t byte, *at = kept_at(originals, patch->addr + i);
+
+			if (ph_patches_read_under(session, space, thread->tid, patch->addr + i, &byte, 1, NULL) < 0)
+				continue;
+			if (at)
+				*at = byte;
+			else if (originals->twin && note_trap(originals, patch->addr + i, byte) < 0)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int find_owned(struct ph_originals *originals, struct ph_tracking *tracking, const struct ph_layout *layout)
+{
+	ph_extents_clear(&originals->owned);
+	if (tracking->uffd >= 0)
+		return ph_tracking_add_owned(tracking, 0, PH_SPACE_END, &originals->owned);
+	for (size_t i = 0; i < layout->maps.count; i++) {
+		const struct ph_map_entry *entry = &layout->maps.entries[i];
+		int r = ph_layout_is_special(entry) || !ph_layout_is_private(entry) ? 0 :
+			ph_tracking_add_owned(tracking, entry->start, entry->end, &originals->owned);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int make_twin(struct ph_originals *originals, struct ph_thread *thread)
+{
+	int r = ph_twin_make(thread, &originals->twin, NULL);
+
+	if (r < 0)
+		return r;
+	originals->twin_memory = ph_os_vm_open(originals->twin);
+	originals->buffer = malloc(PIECE);
+	if (originals->twin_memory >= 0 && originals->buffer)
+		return 0;
+	ph_twin_end(thread, originals->twin);
+	originals->twin = 0;
+	return -ENOMEM;
+}
+
+int ph_originals_take(struct ph_originals *originals, struct ph_tracking *tracking, const struct ph_layout *layout,
+		      struct ph_thread *thread, size_t limit, struct ph_err *err)
+{
+	int r;
+
+	*originals = (struct ph_originals){ .twin_memory = -1 };
+	r = find_owned(originals, tracking, layout);
+	if (r >= 0)
+		r = add_mappings(originals, tracking, layout, false);
+	if (r >= 0 && originals->size > limit && make_twin(originals, thread) >= 0)
+		r = add_mappings(originals, tracking, layout, true);
+	if (r < 0)
+		return ph_err_set_in(err, r, op, thread->tid);
+	if (originals->size) {
+		originals->bytes = mmap(NULL, originals->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (originals->bytes == MAP_FAILED) {
+			originals->bytes = NULL;
+			return ph_err_say(err, -ENOMEM, op, "no room for %zu bytes of the target's memory", originals->size);
+		}
+		if (originals->size >= HUGE)
+			madvise(originals->bytes, originals->size, MADV_HUGEPAGE);
+	}
+	read_kept(originals, thread);
+	r = take_ours_out(originals, thread);
+	return r < 0 ? ph_err_set(err, r, op) : 0;
+}
+
+void ph_originals_fini(struct ph_originals *originals, struct ph_thread *thread)
+{
+	if (originals->twin)
+		ph_twin_end(thread, originals->twin);
+	if (originals->twin_memory >= 0)
+		close(originals->twin_memory);
+	if (originals->bytes)
+		munmap(originals->bytes, originals->size);
+	free(originals->all);
+	free(originals->traps);
+	free(originals->buffer);
+	ph_extents_fini(&originals->owned);
+	ph_extents_fini(&originals->writable);
+	ph_extents_fini(&originals->shared);
+	*originals = (struct ph_originals){ .twin_memory = -1 };
+}
+
+/* ---- What they were */
+
+static int read_file(const struct ph_original *original, pid_t tid, ph_addr addr, void *buf, size_t len)
+{
+	const struct ph_map_entry *entry = original->entry;
+	int fd = ph_os_map_file_open(tid, entry);
+	ssize_t n;
+
+	if (fd < 0)
+		fd = open(entry->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = pread(fd, buf, len, (off_t)(entry->offset + (addr - entry->start)));
+	close(fd);
+	if (n < 0)
+		return -EIO;
+	memset((uint8_t *)buf + n, 0, len - (size_t)n);
+	return 0;
+}
+
+static int read_twin(const struct ph_originals *originals, ph_addr addr, void *buf, size_t len)
+{
+	size_t done;
+	int r = ph_os_vm_read(originals->twin, originals->twin_memory, addr, buf, len, &done);
+
+	for (size_t i = 0; i < originals->n_traps; i++)
+		if (originals->traps[i].addr - addr < len)
+			((uint8_t *)buf)[originals->traps[i].addr - addr] = originals->traps[i].byte;
+	return r;
+}
+
+static int read_original(const struct ph_originals *originals, const struct ph_original *original, pid_t tid, ph_addr addr,
+			 void *buf, size_t len)
+{
+	switch (original->kind) {
+	case PH_ORIGINAL_KEPT:
+		memcpy(buf, originals->bytes + original->offset + (addr - original->start), len);
+		return 0;
+	case PH_ORIGINAL_TWIN:
+		return read_twin(originals, addr, buf, len);
+	case PH_ORIGINAL_ZERO:
+		memset(buf, 0, len);
+		return 0;
+	case PH_ORIGINAL_FILE:
+		return read_file(original, tid, addr, buf, len);
+	}
+	return -EIO;
+}
+
+int ph_originals_read(struct ph_originals *originals, pid_t tid, ph_addr addr, void *buf, size_t len, struct ph_err *err)
+{
+	for (size_t at = 0; at < len;) {
+		const struct ph_original *original = find(originals, addr + at);
+		size_t run;
+
+		if (!original || original->start > addr + at || ph_original_is_below_stack(original)) {
+			ph_err_set_at(err, -EIO, "read snapshot", 0, addr + at);
+			if (err)
+				err->done = at;
+			return -EIO;
+		}
+		run = original->end - (addr + at) < len - at ? original->end - (addr + at) : len - at;
+		if (read_original(originals, original, tid, addr + at, (uint8_t *)buf + at, run) < 0) {
+			ph_err_set_at(err, -EIO, "read snapshot", 0, addr + at);
+			if (err)
+				err->done = at;
+			return -EIO;
+		}
+		at += run;
+	}
+	return 0;
+}
+
+/* ---- What changed */
+
+static int add_region(const struct ph_os_region *region, void *user)
+{
+	return ph_extents_add(user, region->start, region->end);
+}
+
+static int pass_over(const struct ph_os_region *region, void *user)
+{
+	(void)region;
+	(void)user;
+	return 0;
+}
+
+static int add_written(struct ph_tracking *tracking, const struct ph_extents *where, uint64_t no_file, bool protect,
+		       struct ph_extents *changed)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < where->n && r >= 0; i++) {
+		/* Where there is nothing counts as written, and would be marked as protected, page by page. */
+		struct ph_os_scan scan = { .start = where->all[i].start, .end = where->all[i].end, .inverted = no_file,
+					   .all = PH_PAGE_WATCHED | PH_PAGE_WRITTEN | no_file,
+					   .any = PH_PAGE_PRESENT | (protect ? 0 : PH_PAGE_SWAPPED),
+					   .tell = PH_PAGE_WRITTEN, .protect = protect };
+
+		r = ph_tracking_scan(tracking, scan, changed ? add_region : pass_over, changed);
+	}
+	return r;
+}
+
+struct owning {
+	struct ph_extents *changed, *there;
+};
+
+static int add_owned_region(const struct ph_os_region *region, void *user)
+{
+	struct owning *owning = user;
+	int r = ph_extents_add(owning->there, region->start, region->end);
+	/*
+	 * What is swapped out may be a mark that the kernel left where it dropped a protected page of a file's mapping
+	 * (mm/memory.c, zap_install_uffd_wp_if_needed).
+	 */
+	bool is_sure = (region->pages & PH_PAGE_PRESENT) && !(region->pages & PH_PAGE_WRITTEN);
+
+	return r >= 0 && !is_sure ? ph_extents_add(owning->changed, region->start, region->end) : r;
+}
+
+/* Pages that were the process's own, and are not there: dropped by madvise(2), or a file's again. */
+static int add_dropped(const struct ph_extents *owned, const struct ph_extents *there, struct ph_extents *changed)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < owned->n; i++) {
+		ph_addr start = owned->all[i].start, end = owned->all[i].end;
+
+		while (start < end) {
+			while (at < there->n && there->all[at].end <= start)
+				at++;
+			if (at < there->n && there->all[at].start <= start) {
+				start = there->all[at].end;
+				continue;
+			}
+			if (at < there->n && there->all[at].start < end) {
+				if (ph_extents_add(changed, start, there->all[at].start) < 0)
+					return -ENOMEM;
+				start = there->all[at].start;
+				continue;
+			}
+			if (ph_extents_add(changed, start, end) < 0)
+				return -ENOMEM;
+			break;
+		}
+	}
+	return 0;
+}
+
+static int find_written(struct ph_originals *originals, struct ph_tracking *tracking, bool quietly,
+			struct ph_extents *changed)
+{
+	struct ph_os_scan scan = { .end = PH_SPACE_END, .inverted = PH_PAGE_FILE, .all = PH_PAGE_WATCHED | PH_PAGE_FILE,
+				   .any = PH_PAGE_PRESENT | PH_PAGE_SWAPPED, .tell = PH_PAGE_WRITTEN | PH_PAGE_PRESENT };
+	struct ph_extents there = { 0 };
+	struct owning owning = { changed, &there };
+	int r = add_written(tracking, &originals->shared, 0, false, changed);
+
+	if (r < 0)
+		return r;
+	if (quietly)
+		return add_written(tracking, &originals->writable, PH_PAGE_FILE, false, changed);
+	r = ph_tracking_scan(tracking, scan, add_owned_region, &owning);
+	if (r >= 0)
+		r = add_dropped(&originals->owned, &there, changed);
+	ph_extents_fini(&there);
+	return r;
+}
+
+/* Without help of the kernel's: what was kept is compared, what was nothing must still be nothing. */
+static int compare(struct ph_originals *originals, struct ph_tracking *tracking, struct ph_thread *thread,
+		   const struct ph_original *original, struct ph_extents *changed)
+{
+	uint8_t now[FEW * PH_PAGE_SIZE], before[FEW * PH_PAGE_SIZE];
+
+	if (ph_original_is_below_stack(original))
+		return ph_tracking_add_owned(tracking, ph_tracking_stack(tracking, original->end), original->end, changed);
+	if (original->kind == PH_ORIGINAL_ZERO || original->kind == PH_ORIGINAL_FILE)
+		return ph_tracking_add_owned(tracking, original->start, original->end, changed);
+	for (ph_addr at = original->start; at < original->end; at += sizeof(now)) {
+		size_t len = original->end - at < sizeof(now) ? original->end - at : sizeof(now);
+
+		if (ph_space_read(thread->process->space, thread->tid, at, now, len, NULL) < 0 ||
+		    read_original(originals, original, thread->tid, at, before, len) < 0) {
+			if (ph_extents_add(changed, at, at + len) < 0)
+				return -ENOMEM;
+			continue;
+		}
+		for (size_t i = 0; i < len; i += PH_PAGE_SIZE)
+			if (memcmp(now + i, before + i, PH_PAGE_SIZE) != 0 &&
+			    ph_extents_add(changed, at + i, at + i + PH_PAGE_SIZE) < 0)
+				return -ENOMEM;
+	}
+	return 0;
+}
+
+int ph_originals_find_changed(struct ph_originals *originals, struct ph_tracking *tracking, struct ph_thread *thread,
+			      bool quietly, struct ph_extents *changed, struct ph_err *err)
+{
+	int r = 0;
+
+	if (tracking->uffd >= 0)
+		r = find_written(originals, tracking, quietly, changed);
+	for (size_t i = 0; tracking->uffd < 0 && i < originals->n && r >= 0; i++)
+		r = compare(originals, tracking, thread, &originals->all[i], changed);
+	return r < 0 ? ph_err_set_in(err, r, "find changed pages", thread->tid) : 0;
+}
+
+void ph_originals_protect(const struct ph_originals *originals, struct ph_tracking *tracking, bool everywhere)
+{
+	struct ph_extent all = { 0, PH_SPACE_END };
+
+	if (tracking->uffd < 0)
+		return;
+	if (everywhere) {
+		add_written(tracking, &(struct ph_extents){ &all, 1, 1 }, 0, true, NULL);
+		return;
+	}
+	add_written(tracking, &originals->writable, 0, true, NULL);
+	add_written(tracking, &originals->shared, 0, true, NULL);
+}
+
+/* ---- Back */
+
+struct batch {
+	struct ph_thread *thread;
+	struct iovec ours[BATCH], theirs[BATCH];
+	size_t n;
+	struct ph_err *err;
+};
+
+static int flush(struct batch *batch)
+{
+	struct ph_thread *thread = batch->thread;
+	size_t n = batch->n;
+	ph_addr bad;
+	int r;
+
+	batch->n = 0;
+	r = n ? ph_os_vm_write_many(thread->tid, thread->process->space->fd, batch->ours, batch->theirs, n, &bad) : 0;
+	return r < 0 ? ph_err_set_at(batch->err, r, "restore memory", thread->tid, bad) : 0;
+}
+
+static int put(struct batch *batch, ph_addr start, const void *from, size_t len)
+{
+	batch->ours[batch->n] = (struct iovec){ (void *)(uintptr_t)from, len };
+	batch->theirs[batch->n++] = (struct iovec){ (void *)(uintptr_t)start, len };
+	return batch->n == BATCH ? flush(batch) : 0;
+}
+
+static bool has_ours(const struct ph_thread *thread, ph_addr start, ph_addr end)
+{
+	const struct ph_session *session = thread->process->session;
+	const struct ph_space *space = thread->process->space;
+	const struct ph_patch *patch;
+	size_t low = 0, high = space->n_sorted;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (space->sorted[middle]->addr < start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < space->n_sorted && space->sorted[low]->addr < end)
+		return true;
+	ph_list_each(patch, &session->patches, struct ph_patch, in_session)
+		if (patch->space == space && patch->addr < end && patch->addr + patch->len > start)
+			return true;
+	return false;
+}
+
+/* Code, and whatever else bytes of ours may stand in: those of now stay, page by page. */
+static int put_beneath(struct ph_originals *originals, const struct ph_original *original, struct ph_thread *thread,
+		       ph_addr start, ph_addr end, struct ph_err *err)
+{
+	struct ph_session *session = thread->process->session;
+	struct ph_space *space = thread->process->space;
+
+	for (ph_addr at = start; at < end; at += PH_PAGE_SIZE) {
+		uint8_t now[PH_PAGE_SIZE], before[PH_PAGE_SIZE];
+		const struct ph_patch *patch;
+		int r = ph_space_read(space, thread->tid, at, now, sizeof(now), err);
+
+		if (r >= 0) {
+			r = read_original(originals, original, thread->tid, at, before, sizeof(before));
+			if (r < 0)
+				ph_err_set_at(err, r, "restore memory", thread->tid, at);
+		}
+		if (r < 0)
+			return r;
+		ph_list_each(patch, &session->patches, struct ph_patch, in_session)
+			for (size_t i = 0; patch->space == space && i < patch->len; i++)
+				if (patch->addr + i - at < sizeof(now))
+					before[patch->addr + i - at] = now[patch->addr + i - at];
+		if (memcmp(now, before, sizeof(now)) != 0 &&
+		    (r = ph_space_write(space, thread->tid, at, before, sizeof(before), err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int put_piece(struct ph_originals *originals, const struct ph_original *original, struct batch *batch,
+		     ph_addr start, ph_addr end)
+{
+	int r = 0;
+
+	if (!original->writable || original->kind == PH_ORIGINAL_FILE || has_ours(batch->thread, start, end))
+		return put_beneath(originals, original, batch->thread, start, end, batch->err);
+	switch (original->kind) {
+	case PH_ORIGINAL_KEPT:
+		return put(batch, start, originals->bytes + original->offset + (start - original->start), end - start);
+	case PH_ORIGINAL_ZERO:
+		for (ph_addr at = start; at < end && r >= 0; at += sizeof(zeros))
+			r = put(batch, at, zeros, end - at < sizeof(zeros) ? end - at : sizeof(zeros));
+		return r;
+	case PH_ORIGINAL_TWIN:
+		for (ph_addr at = start; at < end && r >= 0; at += PIECE) {
+			size_t len = end - at < PIECE ? end - at : PIECE;
+
+			r = read_twin(originals, at, originals->buffer, len);
+			if (r < 0)
+				return ph_err_set_at(batch->err, r, "read snapshot", originals->twin, at);
+			r = put(batch, at, originals->buffer, len);
+			/* The buffer is wanted again. */
+			if (r >= 0)
+				r = flush(batch);
+		}
+		return r;
+	case PH_ORIGINAL_FILE:
+		break;
+	}
+	return r;
+}
+
+int ph_originals_put_back(struct ph_originals *originals, struct ph_thread *thread, const struct ph_extents *changed,
+			  struct ph_err *err)
+{
+	struct batch batch = { .thread = thread, .err = err };
+	const struct ph_original *original = changed->n ? find(originals, changed->all[0].start) : NULL;
+	const struct ph_original *behind = originals->all + originals->n;
+
+	for (size_t i = 0; original && i < changed->n; i++) {
+		ph_addr at = changed->all[i].start, end = changed->all[i].end;
+
+		while (original < behind && original->end <= at)
+			original++;
+		for (const struct ph_original *next = original; next < behind && next->start < end; next++) {
+			ph_addr from = next->start > at ? next->start : at, to = next->end < end ? next->end : end;
+			int r = put_piece(originals, next, &batch, from, to);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return flush(&batch);
+}

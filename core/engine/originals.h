@@ -1,0 +1,80 @@
+/*
+ * originals - the contents of a target's memory at one moment, and put back.
+ *
+ *	kept	bytes of ours
+ *	twin	in a fork of the target that never runs (twin.h): for much memory
+ *	zero	anonymous memory that nobody had touched
+ *	file	a file's own page, read again when somebody wants it
+ *
+ * Kept are all pages that were the process's own, and shared memory that it may write. Bytes of ours are not seen: sites
+ * and patches of the moment do not show, those of later stay. The engine's scratch memory is left alone.
+ */
+#ifndef PH_ENGINE_ORIGINALS_H
+#define PH_ENGINE_ORIGINALS_H
+
+#include "engine/layout.h"
+
+enum ph_original_kind {
+	PH_ORIGINAL_KEPT,
+	PH_ORIGINAL_TWIN,
+	PH_ORIGINAL_ZERO,
+	PH_ORIGINAL_FILE,
+};
+
+struct ph_original {
+	ph_addr start, end;
+	enum ph_original_kind kind;
+	bool writable, shared;
+	size_t offset;				/* KEPT: in bytes */
+	const struct ph_map_entry *entry;	/* FILE: borrowed from the layout */
+};
+
+struct ph_original_trap {
+	ph_addr addr;
+	uint8_t byte;
+};
+
+struct ph_originals {
+	struct ph_original *all;	/* owned, sorted */
+	size_t n, room;
+	uint8_t *bytes;			/* owned, mapped */
+	size_t size;
+	pid_t twin;			/* 0: none */
+	int twin_memory;		/* a descriptor of its memory */
+	struct ph_original_trap *traps;	/* owned; the sites that the twin has in its memory */
+	size_t n_traps;
+	struct ph_extents owned;	/* pages that were the process's own */
+	struct ph_extents writable, shared;	/* where the program writes without asking the kernel */
+	uint8_t *buffer;		/* owned; what goes from the twin to the target */
+};
+
+/* Everything is stopped. limit: of bytes to keep; past it a twin is made. */
+int ph_originals_take(struct ph_originals *originals, struct ph_tracking *tracking, const struct ph_layout *layout,
+		      struct ph_thread *thread, size_t limit, struct ph_err *err);
+
+/* thread: one of the target that can be made to call, or NULL. */
+void ph_originals_fini(struct ph_originals *originals, struct ph_thread *thread);
+
+/*
+ * Adds the pages that may be different now. quietly: nothing but the program's own writes can have changed any, so
+ * only where it may write is looked.
+ */
+int ph_originals_find_changed(struct ph_originals *originals, struct ph_tracking *tracking, struct ph_thread *thread,
+			      bool quietly, struct ph_extents *changed, struct ph_err *err);
+
+/* Where the stack could grow: nothing, then. */
+static inline bool ph_original_is_below_stack(const struct ph_original *original)
+{
+	return original->end == original->entry->start;
+}
+
+int ph_originals_put_back(struct ph_originals *originals, struct ph_thread *thread, const struct ph_extents *changed,
+			  struct ph_err *err);
+
+/* Writes from here on are news. */
+void ph_originals_protect(const struct ph_originals *originals, struct ph_tracking *tracking, bool everywhere);
+
+/* len bytes as they were; -EIO at the first that was not there. The target may be gone, but for files and a twin. */
+int ph_originals_read(struct ph_originals *originals, pid_t tid, ph_addr addr, void *buf, size_t len, struct ph_err *err);
+
+#endif
