@@ -189,6 +189,7 @@ function kill() end
 --- ```lua
 --- policy { errors = "report", exitkill = true, follow = false }
 --- policy { seccomp = "auto", syscall_info = "auto", untraced = "keep" }
+--- policy { snapshots = "auto", unsafe_syscalls = "allow" }
 --- ```
 ---@class Policy
 ---@field errors? "end"|"report" of every session: an error in a hook ends the run (default), or is reported
@@ -206,6 +207,10 @@ function kill() end
 ---@field untraced? "keep"|"strip" of this session: children made with CLONE_UNTRACED are unseen (default), or like all
 ---others: by a filter when it is asked for before the target first runs, else by stopping at every system call. While
 ---system calls are hooked they are seen anyway, wherever the entry of their clone is.
+---@field snapshots? "auto"|"compare" of every session, for snapshots to come: changed pages are found by userfaultfd where
+---the kernel has what it takes (Linux 6.7; default), or by comparing all of them
+---@field unsafe_syscalls? "allow"|"report" of every session, for snapshots to come: system calls that no snapshot undoes
+---are told on standard error when the target makes them, each once
 
 --- Changes how things are done; what it does not name stays as it is.
 ---

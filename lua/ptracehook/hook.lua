@@ -208,6 +208,27 @@ end
 local states = setmetatable({}, { __mode = "v" })
 local next_id = 1
 
+-- For snapshots: how deep in its calls each thread was, by hook.
+function M.keep_depths()
+	local kept = {}
+	for id, state in pairs(states) do
+		kept[id] = {}
+		for tid, depth in pairs(state.depths) do
+			kept[id][tid] = depth
+		end
+	end
+	return kept
+end
+
+function M.restore_depths(kept)
+	for id, state in pairs(states) do
+		state.depths = {}
+		for tid, depth in pairs(kept and kept[id] or {}) do
+			state.depths[tid] = depth
+		end
+	end
+end
+
 core.on_call_end(function(id, this, how, tid)
 	local state = states[id]
 	if not state then

@@ -22,7 +22,8 @@ local session_names = {
 	"spawn", "attach", "policy", "bp", "bps", "on", "run", "detach", "kill", "threads", "sym", "find_sym",
 	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm", "backtrace", "bt", "line", "args", "locals",
 	"patch", "nop", "redirect", "original_bytes", "asm", "call", "f64", "syscall", "watch", "steps",
-	"step", "step_over", "finish", "run_to", "sleep", "hook", "replace",
+	"step", "step_over", "finish", "run_to", "sleep", "hook", "replace", "snapshot",
+	"load_snapshot",
 }
 
 local is_loaded

@@ -138,7 +138,7 @@ end
 
 local policy_known = {
 	errors = true, exitkill = true, follow = true, cpu = true, debug_root = true, seccomp = true,
-	syscall_info = true, untraced = true, hardware = true,
+	syscall_info = true, untraced = true, hardware = true, snapshots = true, unsafe_syscalls = true,
 }
 local ways = { auto = 0, regs = 1, get = 2, set = 3 } -- enum ph_syscall_info
 
@@ -184,6 +184,14 @@ local function policy(self, settings)
 	}
 	if next(given) ~= nil then
 		set_policy(self, given)
+	end
+	local compares = word("policy: snapshots", settings.snapshots, { auto = false, compare = true })
+	if compares ~= nil then
+		core.load("snapshot").compares = compares
+	end
+	local reports = word("policy: unsafe_syscalls", settings.unsafe_syscalls, { allow = false, report = true })
+	if reports ~= nil then
+		core.load("snapshot").reports = reports
 	end
 	if settings.debug_root ~= nil then
 		core.debug_root(check.string("policy: debug_root", settings.debug_root))
@@ -311,6 +319,7 @@ local shared = {
 	step = wait.step, step_over = wait.step_over, finish = wait.finish, run_to = wait.run_to,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,
+	snapshot = function(self) return core.load("snapshot").take(looked_at(self)) end,
 }
 
 -- What changes code, or runs it: given the thread that it means and how places are found there.
@@ -332,6 +341,7 @@ function shared.redirect(self, where, to, options)
 	return require("ptracehook.patch").redirect(self, looked_at(self), place, goal, options)
 end
 
+M.globals.load_snapshot = of("snapshot", "load")
 M.globals.asm, M.globals.f64 = of("patch", "asm"), of("call", "f64")
 
 local function current()

@@ -7,6 +7,7 @@ local support = require "support"
 local core = require "ptracehook.core"
 local ptracehook = require "ptracehook"
 require "ptracehook.syscall" -- for its class to be there
+require "ptracehook.snapshot" -- likewise
 
 -- Every declaration of the meta files, by what it declares: "bp", "mem.read", "Breakpoint:remove", "class Thread",
 -- "alias Where". Each has the text of its comment, its examples, its fields when it is a class, and where it stands.
