@@ -249,7 +249,7 @@ static void an_attached_process_is_put_back_and_lives_on(void **state)
 	free(rest);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(ten_thousand_restored_runs_are_one_run),
@@ -261,5 +261,5 @@ int main(void)
 		BOUNDED(an_attached_process_is_put_back_and_lives_on),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN_TESTS(argc, argv, tests);
 }
