@@ -13,10 +13,9 @@
 
 #define BATCH	     256
 #define PIECE	     ((size_t)256 << 10)	/* what the caches hold, on its way from the twin to the target */
-#define HUGE	     ((size_t)2 << 20)
 /* Bytes of a mapping that are kept all the same: a fork has no copy of what madvise(2) says is not to be inherited. */
 #define LITTLE	     (4ull << 20)
-#define FEW	     64				/* pages that are compared at once */
+#define WARM_MOST    ((size_t)64 << 20)		/* bytes kept of what the twin has too */
 
 static const char op[] = "snapshot";
 
@@ -306,14 +305,13 @@ int ph_originals_take(struct ph_originals *originals, struct ph_tracking *tracki
 		r = add_mappings(originals, tracking, layout, true);
 	if (r < 0)
 		return ph_err_set_in(err, r, op, thread->tid);
-	if (originals->size) {
-		originals->bytes = mmap(NULL, originals->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	originals->room_warm = originals->twin ? WARM_MOST : 0;
+	if (originals->size + originals->room_warm) {
+		originals->bytes = mmap(NULL, originals->size + originals->room_warm, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (originals->bytes == MAP_FAILED) {
 			originals->bytes = NULL;
 			return ph_err_say(err, -ENOMEM, op, "no room for %zu bytes of the target's memory", originals->size);
 		}
-		if (originals->size >= HUGE)
-			madvise(originals->bytes, originals->size, MADV_HUGEPAGE);
 	}
 	read_kept(originals, thread);
 	r = take_ours_out(originals, thread);
@@ -327,10 +325,12 @@ void ph_originals_fini(struct ph_originals *originals, struct ph_thread *thread)
 	if (originals->twin_memory >= 0)
 		close(originals->twin_memory);
 	if (originals->bytes)
-		munmap(originals->bytes, originals->size);
+		munmap(originals->bytes, originals->size + originals->room_warm);
 	free(originals->all);
 	free(originals->traps);
 	free(originals->buffer);
+	free(originals->kept);
+	ph_extents_fini(&originals->warm);
 	ph_extents_fini(&originals->owned);
 	ph_extents_fini(&originals->writable);
 	ph_extents_fini(&originals->shared);
@@ -368,8 +368,8 @@ static int read_twin(const struct ph_originals *originals, ph_addr addr, void *b
 	return r;
 }
 
-static int read_original(const struct ph_originals *originals, const struct ph_original *original, pid_t tid, ph_addr addr,
-			 void *buf, size_t len)
+int ph_original_read(const struct ph_originals *originals, const struct ph_original *original, pid_t tid, ph_addr addr,
+		     void *buf, size_t len)
 {
 	switch (original->kind) {
 	case PH_ORIGINAL_KEPT:
@@ -399,7 +399,7 @@ int ph_originals_read(struct ph_originals *originals, pid_t tid, ph_addr addr, v
 			return -EIO;
 		}
 		run = original->end - (addr + at) < len - at ? original->end - (addr + at) : len - at;
-		if (read_original(originals, original, tid, addr + at, (uint8_t *)buf + at, run) < 0) {
+		if (ph_original_read(originals, original, tid, addr + at, (uint8_t *)buf + at, run) < 0) {
 			ph_err_set_at(err, -EIO, "read snapshot", 0, addr + at);
 			if (err)
 				err->done = at;
@@ -408,156 +408,6 @@ int ph_originals_read(struct ph_originals *originals, pid_t tid, ph_addr addr, v
 		at += run;
 	}
 	return 0;
-}
-
-/* ---- What changed */
-
-static int add_region(const struct ph_os_region *region, void *user)
-{
-	return ph_extents_add(user, region->start, region->end);
-}
-
-static int pass_over(const struct ph_os_region *region, void *user)
-{
-	(void)region;
-	(void)user;
-	return 0;
-}
-
-static int add_written(struct ph_tracking *tracking, const struct ph_extents *where, uint64_t no_file, bool protect,
-		       struct ph_extents *changed)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < where->n && r >= 0; i++) {
-		/* Where there is nothing counts as written, and would be marked as protected, page by page. */
-		struct ph_os_scan scan = { .start = where->all[i].start, .end = where->all[i].end, .inverted = no_file,
-					   .all = PH_PAGE_WATCHED | PH_PAGE_WRITTEN | no_file,
-					   .any = PH_PAGE_PRESENT | (protect ? 0 : PH_PAGE_SWAPPED),
-					   .tell = PH_PAGE_WRITTEN, .protect = protect };
-
-		r = ph_tracking_scan(tracking, scan, changed ? add_region : pass_over, changed);
-	}
-	return r;
-}
-
-struct owning {
-	struct ph_extents *changed, *there;
-};
-
-static int add_owned_region(const struct ph_os_region *region, void *user)
-{
-	struct owning *owning = user;
-	int r = ph_extents_add(owning->there, region->start, region->end);
-	/*
-	 * What is swapped out may be a mark that the kernel left where it dropped a protected page of a file's mapping
-	 * (mm/memory.c, zap_install_uffd_wp_if_needed).
-	 */
-	bool is_sure = (region->pages & PH_PAGE_PRESENT) && !(region->pages & PH_PAGE_WRITTEN);
-
-	return r >= 0 && !is_sure ? ph_extents_add(owning->changed, region->start, region->end) : r;
-}
-
-/* Pages that were the process's own, and are not there: dropped by madvise(2), or a file's again. */
-static int add_dropped(const struct ph_extents *owned, const struct ph_extents *there, struct ph_extents *changed)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < owned->n; i++) {
-		ph_addr start = owned->all[i].start, end = owned->all[i].end;
-
-		while (start < end) {
-			while (at < there->n && there->all[at].end <= start)
-				at++;
-			if (at < there->n && there->all[at].start <= start) {
-				start = there->all[at].end;
-				continue;
-			}
-			if (at < there->n && there->all[at].start < end) {
-				if (ph_extents_add(changed, start, there->all[at].start) < 0)
-					return -ENOMEM;
-				start = there->all[at].start;
-				continue;
-			}
-			if (ph_extents_add(changed, start, end) < 0)
-				return -ENOMEM;
-			break;
-		}
-	}
-	return 0;
-}
-
-static int find_written(struct ph_originals *originals, struct ph_tracking *tracking, bool quietly,
-			struct ph_extents *changed)
-{
-	struct ph_os_scan scan = { .end = PH_SPACE_END, .inverted = PH_PAGE_FILE, .all = PH_PAGE_WATCHED | PH_PAGE_FILE,
-				   .any = PH_PAGE_PRESENT | PH_PAGE_SWAPPED, .tell = PH_PAGE_WRITTEN | PH_PAGE_PRESENT };
-	struct ph_extents there = { 0 };
-	struct owning owning = { changed, &there };
-	int r = add_written(tracking, &originals->shared, 0, false, changed);
-
-	if (r < 0)
-		return r;
-	if (quietly)
-		return add_written(tracking, &originals->writable, PH_PAGE_FILE, false, changed);
-	r = ph_tracking_scan(tracking, scan, add_owned_region, &owning);
-	if (r >= 0)
-		r = add_dropped(&originals->owned, &there, changed);
-	ph_extents_fini(&there);
-	return r;
-}
-
-/* Without help of the kernel's: what was kept is compared, what was nothing must still be nothing. */
-static int compare(struct ph_originals *originals, struct ph_tracking *tracking, struct ph_thread *thread,
-		   const struct ph_original *original, struct ph_extents *changed)
-{
-	uint8_t now[FEW * PH_PAGE_SIZE], before[FEW * PH_PAGE_SIZE];
-
-	if (ph_original_is_below_stack(original))
-		return ph_tracking_add_owned(tracking, ph_tracking_stack(tracking, original->end), original->end, changed);
-	if (original->kind == PH_ORIGINAL_ZERO || original->kind == PH_ORIGINAL_FILE)
-		return ph_tracking_add_owned(tracking, original->start, original->end, changed);
-	for (ph_addr at = original->start; at < original->end; at += sizeof(now)) {
-		size_t len = original->end - at < sizeof(now) ? original->end - at : sizeof(now);
-
-		if (ph_space_read(thread->process->space, thread->tid, at, now, len, NULL) < 0 ||
-		    read_original(originals, original, thread->tid, at, before, len) < 0) {
-			if (ph_extents_add(changed, at, at + len) < 0)
-				return -ENOMEM;
-			continue;
-		}
-		for (size_t i = 0; i < len; i += PH_PAGE_SIZE)
-			if (memcmp(now + i, before + i, PH_PAGE_SIZE) != 0 &&
-			    ph_extents_add(changed, at + i, at + i + PH_PAGE_SIZE) < 0)
-				return -ENOMEM;
-	}
-	return 0;
-}
-
-int ph_originals_find_changed(struct ph_originals *originals, struct ph_tracking *tracking, struct ph_thread *thread,
-			      bool quietly, struct ph_extents *changed, struct ph_err *err)
-{
-	int r = 0;
-
-	if (tracking->uffd >= 0)
-		r = find_written(originals, tracking, quietly, changed);
-	for (size_t i = 0; tracking->uffd < 0 && i < originals->n && r >= 0; i++)
-		r = compare(originals, tracking, thread, &originals->all[i], changed);
-	return r < 0 ? ph_err_set_in(err, r, "find changed pages", thread->tid) : 0;
-}
-
-void ph_originals_protect(const struct ph_originals *originals, struct ph_tracking *tracking, bool everywhere)
-{
-	struct ph_extent all = { 0, PH_SPACE_END };
-
-	if (tracking->uffd < 0)
-		return;
-	if (everywhere) {
-		add_written(tracking, &(struct ph_extents){ &all, 1, 1 }, 0, true, NULL);
-		return;
-	}
-	add_written(tracking, &originals->writable, 0, true, NULL);
-	add_written(tracking, &originals->shared, 0, true, NULL);
 }
 
 /* ---- Back */
@@ -624,7 +474,7 @@ static int put_beneath(struct ph_originals *originals, const struct ph_original 
 		int r = ph_space_read(space, thread->tid, at, now, sizeof(now), err);
 
 		if (r >= 0) {
-			r = read_original(originals, original, thread->tid, at, before, sizeof(before));
+			r = ph_original_read(originals, original, thread->tid, at, before, sizeof(before));
 			if (r < 0)
 				ph_err_set_at(err, r, "restore memory", thread->tid, at);
 		}
@@ -636,6 +486,96 @@ static int put_beneath(struct ph_originals *originals, const struct ph_original 
 					before[patch->addr + i - at] = now[patch->addr + i - at];
 		if (memcmp(now, before, sizeof(now)) != 0 &&
 		    (r = ph_space_write(space, thread->tid, at, before, sizeof(before), err)) < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Bytes from the twin that are wanted once more: kept from here on, as long as there is room. NULL: there is none. */
+static uint8_t *keep_warm(struct ph_originals *originals, const struct ph_original *original, ph_addr start, size_t len)
+{
+	struct ph_original kept = *original;
+	uint8_t *bytes = originals->bytes + originals->size;
+	size_t at = ph_extents_from(&originals->warm, start);
+
+	if (len > originals->room_warm || at == originals->warm.n || originals->warm.all[at].start > start ||
+	    originals->warm.all[at].end < start + len || read_twin(originals, start, bytes, len) < 0)
+		return NULL;
+	if (originals->n_kept == originals->room_kept) {
+		size_t room = originals->room_kept ? originals->room_kept * 2 : 64;
+		void *list = reallocarray(originals->kept, room, sizeof(*originals->kept));
+
+		if (!list)
+			return NULL;
+		originals->kept = list;
+		originals->room_kept = room;
+	}
+	kept.start = start;
+	kept.end = start + len;
+	kept.kind = PH_ORIGINAL_KEPT;
+	kept.offset = originals->size;
+	originals->kept[originals->n_kept++] = kept;
+	originals->size += len;
+	originals->room_warm -= len;
+	return bytes;
+}
+
+/* What was kept on the way is so in the list: the pieces around it stay the twin's. */
+static int settle_kept(struct ph_originals *originals)
+{
+	struct ph_originals list = { .room = originals->n + 2 * originals->n_kept };
+	size_t k = 0;
+
+	if (!originals->n_kept)
+		return 0;
+	list.all = calloc(list.room, sizeof(*list.all));
+	if (!list.all)
+		return -ENOMEM;
+	for (size_t i = 0; i < originals->n; i++) {
+		struct ph_original rest = originals->all[i];
+
+		for (; k < originals->n_kept && originals->kept[k].start < rest.end; k++) {
+			struct ph_original before = rest;
+
+			before.end = originals->kept[k].start;
+			if (before.start < before.end)
+				list.all[list.n++] = before;
+			list.all[list.n++] = originals->kept[k];
+			rest.start = originals->kept[k].end;
+		}
+		if (rest.start < rest.end)
+			list.all[list.n++] = rest;
+	}
+	free(originals->all);
+	originals->all = list.all;
+	originals->n = list.n;
+	originals->room = list.room;
+	originals->n_kept = 0;
+	return 0;
+}
+
+static int put_from_twin(struct ph_originals *originals, const struct ph_original *original, struct batch *batch,
+			 ph_addr start, ph_addr end)
+{
+	for (ph_addr at = start; at < end; at += PIECE) {
+		size_t len = end - at < PIECE ? end - at : PIECE;
+		const uint8_t *bytes = keep_warm(originals, original, at, len);
+		int r;
+
+		if (bytes) {
+			r = put(batch, at, bytes, len);
+		} else {
+			r = read_twin(originals, at, originals->buffer, len);
+			if (r < 0)
+				return ph_err_set_at(batch->err, r, "read snapshot", originals->twin, at);
+			r = put(batch, at, originals->buffer, len);
+			/* The buffer is wanted again. */
+			if (r >= 0)
+				r = flush(batch);
+			if (r >= 0 && ph_extents_add(&originals->warm, at, at + len) < 0)
+				r = ph_err_set(batch->err, -ENOMEM, "restore memory");
+		}
+		if (r < 0)
 			return r;
 	}
 	return 0;
@@ -656,18 +596,7 @@ static int put_piece(struct ph_originals *originals, const struct ph_original *o
 			r = put(batch, at, zeros, end - at < sizeof(zeros) ? end - at : sizeof(zeros));
 		return r;
 	case PH_ORIGINAL_TWIN:
-		for (ph_addr at = start; at < end && r >= 0; at += PIECE) {
-			size_t len = end - at < PIECE ? end - at : PIECE;
-
-			r = read_twin(originals, at, originals->buffer, len);
-			if (r < 0)
-				return ph_err_set_at(batch->err, r, "read snapshot", originals->twin, at);
-			r = put(batch, at, originals->buffer, len);
-			/* The buffer is wanted again. */
-			if (r >= 0)
-				r = flush(batch);
-		}
-		return r;
+		return put_from_twin(originals, original, batch, start, end);
 	case PH_ORIGINAL_FILE:
 		break;
 	}
@@ -680,6 +609,7 @@ int ph_originals_put_back(struct ph_originals *originals, struct ph_thread *thre
 	struct batch batch = { .thread = thread, .err = err };
 	const struct ph_original *original = changed->n ? find(originals, changed->all[0].start) : NULL;
 	const struct ph_original *behind = originals->all + originals->n;
+	int r;
 
 	for (size_t i = 0; original && i < changed->n; i++) {
 		ph_addr at = changed->all[i].start, end = changed->all[i].end;
@@ -688,11 +618,14 @@ int ph_originals_put_back(struct ph_originals *originals, struct ph_thread *thre
 			original++;
 		for (const struct ph_original *next = original; next < behind && next->start < end; next++) {
 			ph_addr from = next->start > at ? next->start : at, to = next->end < end ? next->end : end;
-			int r = put_piece(originals, next, &batch, from, to);
 
+			r = put_piece(originals, next, &batch, from, to);
 			if (r < 0)
 				return r;
 		}
 	}
-	return flush(&batch);
+	r = flush(&batch);
+	if (r >= 0 && settle_kept(originals) < 0)
+		r = ph_err_set(err, -ENOMEM, "restore memory");
+	return r;
 }

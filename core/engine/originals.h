@@ -46,6 +46,12 @@ struct ph_originals {
 	struct ph_extents owned;	/* pages that were the process's own */
 	struct ph_extents writable, shared;	/* where the program writes without asking the kernel */
 	uint8_t *buffer;		/* owned; what goes from the twin to the target */
+
+	/* What was put back from the twin once, and, when it was again, kept behind the other bytes: room is for so many more. */
+	struct ph_extents warm;
+	size_t room_warm;
+	struct ph_original *kept;	/* owned; found to be so while putting back, sorted, not in all yet */
+	size_t n_kept, room_kept;
 };
 
 /* Everything is stopped. limit: of bytes to keep; past it a twin is made. */
@@ -54,13 +60,6 @@ int ph_originals_take(struct ph_originals *originals, struct ph_tracking *tracki
 
 /* thread: one of the target that can be made to call, or NULL. */
 void ph_originals_fini(struct ph_originals *originals, struct ph_thread *thread);
-
-/*
- * Adds the pages that may be different now. quietly: nothing but the program's own writes can have changed any, so
- * only where it may write is looked.
- */
-int ph_originals_find_changed(struct ph_originals *originals, struct ph_tracking *tracking, struct ph_thread *thread,
-			      bool quietly, struct ph_extents *changed, struct ph_err *err);
 
 /* Where the stack could grow: nothing, then. */
 static inline bool ph_original_is_below_stack(const struct ph_original *original)
@@ -71,10 +70,12 @@ static inline bool ph_original_is_below_stack(const struct ph_original *original
 int ph_originals_put_back(struct ph_originals *originals, struct ph_thread *thread, const struct ph_extents *changed,
 			  struct ph_err *err);
 
-/* Writes from here on are news. */
-void ph_originals_protect(const struct ph_originals *originals, struct ph_tracking *tracking, bool everywhere);
-
 /* len bytes as they were; -EIO at the first that was not there. The target may be gone, but for files and a twin. */
 int ph_originals_read(struct ph_originals *originals, pid_t tid, ph_addr addr, void *buf, size_t len, struct ph_err *err);
+
+
+/* The same of one piece, within it. */
+int ph_original_read(const struct ph_originals *originals, const struct ph_original *original, pid_t tid, ph_addr addr,
+		     void *buf, size_t len);
 
 #endif

@@ -23,6 +23,33 @@
 #define RESTARTNOHAND	    -514
 #define RESTART_RESTARTBLOCK -516
 
+static int cannot(const struct ph_thread *thread, const char *why, struct ph_err *err)
+{
+	return ph_err_say(err, -ESRCH, "restore", "thread %d %s", thread->tid, why);
+}
+
+/* To the border of user mode, from where it can be made to call. What comes on the way comes later. */
+static int leave_kernel(struct ph_thread *thread, struct ph_err *err)
+{
+	for (;;) {
+		struct ph_stop stop;
+		siginfo_t info;
+		int status, r = ph_alone_run(thread, PH_ALONE_OUT, 0, &status, err);
+
+		if (r < 0)
+			return r;
+		stop = ph_stop_decode(status);
+		if (stop.kind == PH_STOP_INTERRUPT || stop.kind == PH_STOP_GROUP)
+			return 0;
+		if (stop.kind == PH_STOP_EXITING || stop.kind == PH_STOP_EXITED || stop.kind == PH_STOP_KILLED) {
+			ph_thread_set_pending(thread, status);
+			return cannot(thread, "was killed", err);
+		}
+		if (stop.kind == PH_STOP_SIGNAL && ph_os_siginfo_read(thread->tid, &info) >= 0)
+			ph_signal_put_off(thread, &info);
+	}
+}
+
 /* ---- Taking */
 
 static bool is_restarted(int64_t rax)
@@ -96,7 +123,7 @@ static int busy(const struct ph_thread *thread, const char *what, struct ph_err 
 }
 
 /* first: calls are to be made on it, in every other what it does may as well be done again. */
-static int check(const struct ph_thread *thread, bool first, struct ph_err *err)
+static int make_takeable(struct ph_thread *thread, bool first, struct ph_err *err)
 {
 	if (thread->invocation)
 		return busy(thread, "a call of a script's", err);
@@ -108,9 +135,13 @@ static int check(const struct ph_thread *thread, bool first, struct ph_err *err)
 	case PH_STOP_CLONE:
 	case PH_STOP_FORK:
 	case PH_STOP_VFORK:
-		return busy(thread, "the birth of a thread or child", err);
+	case PH_STOP_VFORK_DONE:
 	case PH_STOP_EXEC:
-		return busy(thread, "exec", err);
+	case PH_STOP_OTHER:
+		/* What it has to tell is told all the same, but for the call's end, if hooks wait for that. */
+		if (thread->call.wants_exit)
+			return busy(thread, "a system call", err);
+		return leave_kernel(thread, err);
 	case PH_STOP_EXITING:
 		return busy(thread, "its end", err);
 	case PH_STOP_SYSCALL:
@@ -134,7 +165,7 @@ int ph_rewind_take(struct ph_rewind *rewind, struct ph_thread *first, const stru
 {
 	struct ph_thread *thread;
 	size_t n = 1;
-	int r = check(first, true, err);
+	int r = make_takeable(first, true, err);
 
 	*rewind = (struct ph_rewind){ 0 };
 	ph_list_each(thread, &first->process->threads, struct ph_thread, in_process)
@@ -149,7 +180,7 @@ int ph_rewind_take(struct ph_rewind *rewind, struct ph_thread *first, const stru
 			return r;
 		if (thread == first || is_ending(thread))
 			continue;
-		r = check(thread, false, err);
+		r = make_takeable(thread, false, err);
 		if (r >= 0)
 			r = save(&rewind->all[rewind->n++], thread, NULL, err);
 	}
@@ -169,13 +200,8 @@ void ph_rewind_fini(struct ph_rewind *rewind)
 
 /* ---- Back */
 
-static int cannot(const struct ph_thread *thread, const char *why, struct ph_err *err)
-{
-	return ph_err_say(err, -ESRCH, "restore", "thread %d %s", thread->tid, why);
-}
-
-/* To the border of user mode; the call that it may be about to make is not made. What comes on the way comes later. */
-static int leave_kernel(struct ph_thread *thread, struct ph_err *err)
+/* To the border of user mode, and the call that it may be about to make is not made. */
+static int leave_call(struct ph_thread *thread, struct ph_err *err)
 {
 	int r = ph_thread_regs_fetch(thread, err);
 
@@ -187,24 +213,7 @@ static int leave_kernel(struct ph_thread *thread, struct ph_err *err)
 		thread->view.regs.orig_rax = (uint64_t)-1;
 		thread->view.dirty = PH_DIRTY_ANY;
 	}
-	for (;;) {
-		struct ph_stop stop;
-		siginfo_t info;
-		int status;
-
-		r = ph_alone_run(thread, PH_ALONE_OUT, 0, &status, err);
-		if (r < 0)
-			return r;
-		stop = ph_stop_decode(status);
-		if (stop.kind == PH_STOP_INTERRUPT || stop.kind == PH_STOP_GROUP)
-			return 0;
-		if (stop.kind == PH_STOP_EXITING || stop.kind == PH_STOP_EXITED || stop.kind == PH_STOP_KILLED) {
-			ph_thread_set_pending(thread, status);
-			return cannot(thread, "was killed", err);
-		}
-		if (stop.kind == PH_STOP_SIGNAL && ph_os_siginfo_read(thread->tid, &info) >= 0)
-			ph_signal_put_off(thread, &info);
-	}
+	return leave_kernel(thread, err);
 }
 
 /* What it had to tell of a run that is undone is told to nobody. */
@@ -226,14 +235,14 @@ static int make_ready(struct ph_thread *thread, struct ph_err *err)
 	case PH_STOP_SECCOMP:
 		if (thread->call.stop == PH_CALL_STOP_EXIT)
 			return 0;
-		return leave_kernel(thread, err);
+		return leave_call(thread, err);
 	case PH_STOP_CLONE:
 	case PH_STOP_FORK:
 	case PH_STOP_VFORK:
 	case PH_STOP_VFORK_DONE:
 	case PH_STOP_EXEC:
 	case PH_STOP_OTHER:
-		return leave_kernel(thread, err);
+		return leave_call(thread, err);
 	default:
 		return 0;
 	}

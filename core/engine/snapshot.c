@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/changed.h"
 #include "engine/hold.h"
 
 #define KEEP_MOST    ((size_t)128 << 20)	/* bytes; what is more than that stays in a twin */
@@ -88,7 +89,7 @@ static int protect(struct ph_snapshot *snapshot, const struct ph_extents *writte
 		if (other != snapshot && other->space == snapshot->space &&
 		    ph_extents_add_all(&other->owed, written) < 0)
 			return -ENOMEM;
-	ph_originals_protect(&snapshot->originals, snapshot->tracking, everywhere);
+	ph_changed_protect(&snapshot->originals, snapshot->tracking, everywhere);
 	return 0;
 }
 
@@ -101,7 +102,7 @@ static int settle_others(struct ph_snapshot *snapshot, struct ph_thread *thread,
 	ph_list_each(other, &snapshot->process->session->snapshots, struct ph_snapshot, in_session) {
 		if (other == snapshot || other->space != snapshot->space || snapshot->tracking->uffd < 0)
 			continue;
-		r = ph_originals_find_changed(&other->originals, other->tracking, thread, false, &other->owed, err);
+		r = ph_changed_find(&other->originals, other->tracking, thread, false, &other->owed, err);
 		if (r < 0)
 			break;
 	}
@@ -145,7 +146,7 @@ static int take(struct ph_snapshot *snapshot, struct ph_thread *thread, const st
 		r = settle_others(snapshot, thread, err);
 	if (r < 0)
 		return r;
-	ph_originals_protect(&snapshot->originals, snapshot->tracking, true);
+	ph_changed_protect(&snapshot->originals, snapshot->tracking, true);
 	snapshot->sentry_period = snapshot->protect_period = snapshot->protect_wait = 1;
 	begin_run(snapshot);
 	return 0;
@@ -258,7 +259,7 @@ static int put_back(struct ph_snapshot *snapshot, struct ph_err *err)
 	if (r >= 0 && !quietly)
 		r = ph_descriptors_put_back(&snapshot->descriptors, thread, err);
 	if (r >= 0)
-		r = ph_originals_find_changed(&snapshot->originals, tracking, thread, quietly, &snapshot->changed, err);
+		r = ph_changed_find(&snapshot->originals, tracking, thread, quietly, &snapshot->changed, err);
 	if (r >= 0 && ph_extents_add_all(&snapshot->changed, &snapshot->owed) < 0)
 		r = ph_err_set(err, -ENOMEM, "restore");
 	if (r >= 0)
@@ -337,7 +338,7 @@ int ph_snapshot_each_changed(struct ph_snapshot *snapshot, int (*fn)(ph_addr, ph
 		return r;
 	ph_extents_clear(changed);
 	ph_tracking_read_maps(snapshot->tracking);
-	r = ph_originals_find_changed(&snapshot->originals, snapshot->tracking, snapshot->rewind.all[0].thread, false, changed,
+	r = ph_changed_find(&snapshot->originals, snapshot->tracking, snapshot->rewind.all[0].thread, false, changed,
 				      err);
 	if (r >= 0 && ph_extents_add_all(changed, &snapshot->owed) < 0)
 		r = ph_err_set(err, -ENOMEM, "compare");

@@ -2,7 +2,7 @@
  * snapshot - a process at one moment, to which it can be put back in place, again and again.
  *
  *	threads		rewind.h
- *	contents	originals.h: pages found by tracking.h, or compared
+ *	contents	originals.h; changed.h finds what is to be put back
  *	mappings	layout.h
  *	open files	descriptors.h
  *
