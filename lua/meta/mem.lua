@@ -219,6 +219,56 @@ function mem.find_all(pattern, range, options) end
 ---@return Mapping[]
 function mem.maps() end
 
+--- `n` words (default 8) from there, each followed as the address that it may be: through up to eight pointers, until one
+--- leads to text, code, or nowhere. `print` shows a line for each.
+---
+--- Errors: as for all of `mem`.
+---
+--- ```lua
+--- print(mem.telescope(regs.rsp, 3))
+--- local argv0 = mem.telescope(regs.rsp + 8, 1)[1]
+--- assert(argv0.value == mem.u64[regs.rsp + 8] and argv0.chain[1].text:find "calc")
+--- ```
+---@param addr int
+---@param n? integer
+---@return Telescope
+function mem.telescope(addr, n) end
+
+--- What `mem.telescope` gives: a list, with a text of its own.
+---
+--- ```lua
+--- for _, line in ipairs(mem.telescope(regs.rsp, 2)) do print(line.address, line.value, #line.chain) end
+--- ```
+---@class Telescope
+---@field [integer] TelescopeLine
+
+--- One word of memory and where it leads.
+---
+--- ```lua
+--- local line = mem.telescope(regs.rsp + 8, 1)[1]
+--- assert(line.address == regs.rsp + 8 and line.chain[1].address == line.value and not line.last)
+--- ```
+---@class TelescopeLine
+---@field address uint64
+---@field value uint64 the word there
+---@field chain {address: uint64, perms: string, path: string, symbol: string?, text: string?}[] the value, what stands where
+---it points, and so on, as long as that is an address of mapped memory; empty: the value is none
+---@field last? uint64 the word that ended the chain by being no address
+
+--- Words in memory that point into a range: aligned ones, in all that is readable, or in `where`.
+---
+--- Errors: as `mem.find`.
+---
+--- ```lua
+--- local text = mem.u64[regs.rsp + 8] -- argv[0]
+--- local found = mem.find_pointers({ text, text + 1 }, "[stack]")
+--- assert(#found >= 1 and found[1].value == text)
+--- ```
+---@param range int|Range one address, or what `mem.find` takes
+---@param where? Range
+---@return {address: uint64, value: uint64}[]
+function mem.find_pointers(range, where) end
+
 --- n bytes as text: lines of an address, sixteen bytes in hex, and the same as characters.
 ---
 --- Errors: as for all of `mem`.

@@ -183,7 +183,9 @@ function M.new(target, self)
 	mem.find = function(...) return search(mem, find_in, false, ...) end
 	mem.find_all = function(...) return search(mem, find_in, true, ...) end
 	mem.hexdump = function(...) return hexdump(mem, ...) end
-	-- Loaded by scripts that use it.
+	-- Loaded by scripts that use them.
+	mem.telescope = function(...) return core.load("pointers").telescope(mem, target, ...) end
+	mem.find_pointers = function(...) return core.load("pointers").find_pointers(mem, ranges_of, ...) end
 	mem.as = function(ctype, addr) return (require("ptracehook.typed").as(target, ctype, addr)) end
 	for _, name in ipairs { "alloc", "free", "protect" } do
 		mem[name] = function(...)
