@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "engine/alone.h"
 #include "engine/breakpoint.h"
@@ -15,6 +17,8 @@
 #include "os/ptrace.h"
 #include "os/wait.h"
 
+#define RED_ZONE     128
+#define SIGNALS_MOST 1000	/* that may wait */
 #define CALL_LENGTH 2	/* `syscall`, `int 0x80` */
 
 /* What the kernel leaves in rax of a call that it means to make again (include/linux/errno.h). */
@@ -100,6 +104,8 @@ static int save(struct ph_rewind_thread *saved, struct ph_thread *thread, const 
 	r = ph_os_sigmask_read(thread->tid, &saved->mask);
 	if (r < 0)
 		return ph_err_set_in(err, r, "snapshot", thread->tid);
+	if (ph_os_signals_waiting(thread->tid, &saved->waiting) < 0)
+		saved->waiting = UINT64_MAX;
 	if (ph_os_rseq_read(thread->tid, &saved->rseq) < 0)
 		saved->rseq.at = 0;
 	saved->regs = thread->view.regs;
@@ -320,6 +326,32 @@ static int64_t call_rseq(struct ph_thread *thread, const struct ph_os_rseq *rseq
 	return r < 0 ? r : answer;
 }
 
+/* The program takes them itself, without a handler: rt_sigtimedwait(2), by a set and a time below its stack. */
+static int drop_signals(const struct ph_rewind_thread *saved, struct ph_err *err)
+{
+	struct ph_thread *thread = saved->thread;
+	struct {
+		uint64_t set;
+		struct timespec none;
+	} args = { 0 };
+	ph_addr at = ((saved->regs.rsp - RED_ZONE) & ~15ull) - sizeof(args);
+	uint64_t now;
+	int64_t answer = 0;
+	int r = 0;
+
+	thread->n_deferred = 0;
+	if (ph_os_signals_waiting(thread->tid, &now) < 0 || !(now & ~saved->waiting))
+		return 0;
+	args.set = now & ~saved->waiting;
+	r = ph_space_write_raw(thread->process->space, thread->tid, at, &args, sizeof(args), NULL);
+	/* A stack that is gone: they stay. */
+	for (int i = 0; i < SIGNALS_MOST && r >= 0 && answer >= 0; i++)
+		r = ph_inject_syscall(thread, SYS_rt_sigtimedwait,
+				      (uint64_t[]){ at, 0, at + offsetof(typeof(args), none), sizeof(args.set), 0, 0 }, &answer,
+				      err);
+	return r == -ESRCH ? r : 0;
+}
+
 /* glibc gives up a new thread that has registered already (one that the snapshot found before that). */
 int ph_rewind_put_kernel_back(const struct ph_rewind *rewind, struct ph_err *err)
 {
@@ -328,6 +360,8 @@ int ph_rewind_put_kernel_back(const struct ph_rewind *rewind, struct ph_err *err
 		struct ph_thread *thread = saved->thread;
 		struct ph_os_rseq now;
 
+		if (drop_signals(saved, err) < 0)
+			return -ESRCH;
 		if (ph_os_rseq_read(thread->tid, &now) < 0 || now.at == saved->rseq.at)
 			continue;
 		if ((now.at && call_rseq(thread, &now, RSEQ_UNREGISTER, err) == -ESRCH) ||

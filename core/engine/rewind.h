@@ -18,7 +18,7 @@ struct ph_rewind_thread {
 	struct user_regs_struct regs;
 	void *xstate;			/* owned */
 	size_t xstate_len;
-	uint64_t mask;
+	uint64_t mask, waiting;		/* signals that are blocked, and that wait for it */
 	struct ph_os_rseq rseq;
 	bool passes, skips;		/* it stands at a site whose hooks have run */
 	bool told;
@@ -41,7 +41,10 @@ void ph_rewind_fini(struct ph_rewind *rewind);
 /* They are there, stopped, and at places of the program; others are gone. *ret_came: there were some. */
 int ph_rewind_prepare(const struct ph_rewind *rewind, bool *ret_came, struct ph_err *err);
 
-/* Calls may have been made: what the kernel keeps of each thread. The memory need not be as it was. */
+/*
+ * Calls may have been made: what the kernel keeps of each thread; signals that wait since are dropped. The memory need not
+ * be as it was: it is written to.
+ */
 int ph_rewind_put_kernel_back(const struct ph_rewind *rewind, struct ph_err *err);
 
 /* Memory is as it was. The callback that is running is told by thread->rewound that its action counts no more. */

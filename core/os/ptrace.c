@@ -124,6 +124,29 @@ int ph_os_siginfo_peek(pid_t tid, unsigned int index, siginfo_t *ret)
 	return n < 0 ? -errno : (int)n;
 }
 
+int ph_os_signals_waiting(pid_t tid, uint64_t *ret)
+{
+	static const uint32_t queues[] = { 0, PTRACE_PEEKSIGINFO_SHARED };
+
+	*ret = 0;
+	for (int i = 0; i < 2; i++) {
+		struct __ptrace_peeksiginfo_args args = { .flags = queues[i], .nr = 8 };
+		siginfo_t infos[8];
+		long n;
+
+		do {
+			ph_os_fault_now(tid);
+			n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, infos);
+			if (n < 0)
+				return -errno;
+			for (long k = 0; k < n; k++)
+				*ret |= 1ull << (infos[k].si_signo - 1);
+			args.off += (uint64_t)n;
+		} while (n == 8);
+	}
+	return 0;
+}
+
 int ph_os_sigmask_read(pid_t tid, uint64_t *ret)
 {
 	return request(PTRACE_GETSIGMASK, tid, sizeof(*ret), ret);

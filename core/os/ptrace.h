@@ -41,6 +41,9 @@ int ph_os_siginfo_write(pid_t tid, const siginfo_t *info);
 
 /* The index-th signal that waits in the thread's own queue; 1: *ret is it, 0: there are fewer. Linux 3.10. */
 int ph_os_siginfo_peek(pid_t tid, unsigned int index, siginfo_t *ret);
+
+/* Which signals wait, in its own queue and its process's: bit n - 1 is signal n. */
+int ph_os_signals_waiting(pid_t tid, uint64_t *ret);
 int ph_os_sigmask_read(pid_t tid, uint64_t *ret);	/* since Linux 3.11 */
 int ph_os_sigmask_write(pid_t tid, uint64_t mask);
 

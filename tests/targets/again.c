@@ -162,6 +162,10 @@ static void mask(void)
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	SAY("mask %d\n", sigismember(&old, SIGUSR1));
+	sigpending(&set);
+	SAY("waits %d\n", sigismember(&set, SIGUSR1));
+	raise(SIGUSR1);
+	kill(getpid(), SIGUSR1);
 }
 
 PLACE int deep(int n)
