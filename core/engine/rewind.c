@@ -236,6 +236,9 @@ static int make_ready(struct ph_thread *thread, struct ph_err *err)
 		ph_thread_take_pending(thread);
 	ph_process_unref(thread->born);
 	thread->born = NULL;
+	/* Nor does a call that is made on it repeat what it was about to be given. */
+	thread->stop_signal = 0;
+	thread->n_deferred = 0;
 	switch (thread->last_stop) {
 	case PH_STOP_SYSCALL:
 	case PH_STOP_SECCOMP:
@@ -339,7 +342,6 @@ static int drop_signals(const struct ph_rewind_thread *saved, struct ph_err *err
 	int64_t answer = 0;
 	int r = 0;
 
-	thread->n_deferred = 0;
 	if (ph_os_signals_waiting(thread->tid, &now) < 0 || !(now & ~saved->waiting))
 		return 0;
 	args.set = now & ~saved->waiting;

@@ -6,7 +6,7 @@
  *   threads: three threads count in `counts` from before "ready" and begin() on; a fourth is born behind them.
  *            Prints "counted". `again threads` alone; with `wait` it waits for the end of its input first.
  *   big BYTES: that much memory, touched; in done() each page of the first `dirty` bytes has been written.
- *   crash: a null pointer is written to behind begin().
+ *   crash, crash_late: a null pointer is written to behind begin(), or before done().
  *   exits: exit status is what begin() was given in `code`, 7 unless changed.
  */
 #include <errno.h>
@@ -330,6 +330,8 @@ int main(int argc, char **argv)
 		change_code();
 	say_maps();
 	say_files();
+	if (argc > 1 && strcmp(argv[1], "crash_late") == 0)
+		*(volatile int *)(uintptr_t)(argc - 2) = 1;
 	done();
 	fputs(report, stdout);
 	return 0;
