@@ -5,7 +5,7 @@ codes = true
 -- What scripts find in _G, for every Lua file: our own modules may use it, too.
 globals = { "arg", "regs", "mem", "state", "this" }
 read_globals = {
-  "args", "asm", "attach", "backtrace", "bp", "bps", "bt", "call", "detach", "disasm", "E", "f64", "find_sym", "find_syms",
+  "args", "asm", "attach", "backtrace", "bp", "bps", "bt", "call", "core", "detach", "disasm", "E", "f64", "find_sym", "find_syms",
   "finish", "hex", "hexdump", "hook", "i32", "i64", "insns", "key", "kill", "line", "locals", "modules", "nop", "num", "on",
   "original", "original_bytes", "patch", "policy", "process", "ptracehook", "redirect", "repl", "replace", "run",
   "load_snapshot", "run_to", "SIG", "sleep", "snapshot", "spawn", "stats", "step", "step_over", "steps", "sym", "SYS", "syscall",

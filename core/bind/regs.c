@@ -106,6 +106,17 @@ static int l_xreg_read(lua_State *L)	/* core.xreg_read(target, name) -> bytes, o
 	return 1;
 }
 
+static int l_xstate(lua_State *L)	/* core.xstate(target) -> the XSAVE area */
+{
+	struct ph_thread *thread = ph_bind_check_target(L, 1);
+	void *area;
+	size_t len;
+
+	fetch_xstate(L, thread, &area, &len);
+	lua_pushlstring(L, area, len);
+	return 1;
+}
+
 static int l_xreg_write(lua_State *L)	/* core.xreg_write(target, name, bytes | number) */
 {
 	struct ph_thread *thread = ph_bind_check_target(L, 1);
@@ -220,6 +231,7 @@ void ph_bind_open_regs(lua_State *L)		/* core -> core */
 {
 	static const luaL_Reg functions[] = {
 		{ "view", l_view },	       { "flush", l_flush },	      { "xreg_read", l_xreg_read },
+		{ "xstate", l_xstate },
 		{ "xreg_write", l_xreg_write }, { "xreg_size", l_xreg_size },
 		{ "debug_register", l_debug_register },		       { "register", l_register },
 		{ "registers", l_registers },  { "flag", l_flag },	      { "flags", l_flags },

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "engine/hold.h"
 #include "engine/snapshot.h"
 
 #define SNAPSHOT "Snapshot"
@@ -270,6 +271,18 @@ static int l_tostring(lua_State *L)
 	return 1;
 }
 
+static int l_hold(lua_State *L)		/* core.hold(session): every thread, until the hook is done */
+{
+	struct ph_session *session = ph_bind_check_session(L, 1);
+
+	if (!ph_session_has_ended(session)) {
+		ph_bind_enter();
+		ph_hold_for_hook(session);
+		ph_bind_leave();
+	}
+	return 0;
+}
+
 void ph_bind_open_snapshot(lua_State *L)	/* core -> core */
 {
 	static const luaL_Reg methods[] = {
@@ -278,7 +291,8 @@ void ph_bind_open_snapshot(lua_State *L)	/* core -> core */
 	};
 	static const luaL_Reg getters[] = { { "session", l_session }, { "pid", l_pid }, { NULL, NULL } };
 	static const luaL_Reg functions[] = {
-		{ "snapshot", l_snapshot }, { "snapshot_regs", l_regs }, { "snapshot_maps", l_maps }, { NULL, NULL },
+		{ "snapshot", l_snapshot }, { "snapshot_regs", l_regs }, { "snapshot_maps", l_maps }, { "hold", l_hold },
+		{ NULL, NULL },
 	};
 
 	ph_bind_class_open(L, &(struct ph_bind_class){ SNAPSHOT, methods, getters, l_gc, l_tostring });

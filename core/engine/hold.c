@@ -100,6 +100,12 @@ void ph_hold_session(struct ph_session *session)
 	hold(session, NULL, NULL);
 }
 
+void ph_hold_for_hook(struct ph_session *session)
+{
+	ph_hold_session(session);
+	session->has_held |= session->in_run;
+}
+
 void ph_hold_space(struct ph_session *session, const struct ph_space *space, const struct ph_thread *but)
 {
 	hold(session, space, but);

@@ -12,6 +12,9 @@
 
 void ph_hold_session(struct ph_session *session);
 
+/* The same; those that ran go on when the hook that asked, if one did, is done. */
+void ph_hold_for_hook(struct ph_session *session);
+
 /* Those of this space, but one; each is marked held if it stands still for no other reason. */
 void ph_hold_space(struct ph_session *session, const struct ph_space *space, const struct ph_thread *but);
 

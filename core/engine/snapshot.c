@@ -152,13 +152,6 @@ static int take(struct ph_snapshot *snapshot, struct ph_thread *thread, const st
 	return 0;
 }
 
-/* Held threads go on when the hook that asked is done. */
-static void hold(struct ph_session *session)
-{
-	ph_hold_session(session);
-	session->has_held |= session->in_run;
-}
-
 int ph_snapshot_take(struct ph_thread *thread, const struct ph_event *event, bool compares, struct ph_snapshot **ret,
 		     struct ph_err *err)
 {
@@ -168,7 +161,7 @@ int ph_snapshot_take(struct ph_thread *thread, const struct ph_event *event, boo
 
 	if (r < 0)
 		return r;
-	hold(session);
+	ph_hold_for_hook(session);
 	if (thread->state != PH_THREAD_STOPPED)
 		return ph_err_say(err, -ESRCH, "snapshot", "thread %d has ended", thread->tid);
 	snapshot = calloc(1, sizeof(*snapshot));
@@ -282,7 +275,7 @@ int ph_snapshot_restore(struct ph_snapshot *snapshot, struct ph_err *err)
 
 	if (r < 0)
 		return r;
-	hold(session);
+	ph_hold_for_hook(session);
 	/* Somebody may have ended meanwhile. */
 	r = check(snapshot, err);
 	if (r < 0)
@@ -332,7 +325,7 @@ int ph_snapshot_each_changed(struct ph_snapshot *snapshot, int (*fn)(ph_addr, ph
 
 	if (r < 0)
 		return r;
-	hold(snapshot->process->session);
+	ph_hold_for_hook(snapshot->process->session);
 	r = check(snapshot, err);
 	if (r < 0)
 		return r;

@@ -195,3 +195,30 @@ function load_snapshot(file) end
 --- ```
 ---@return Snapshot
 function Session:snapshot() end
+
+--- Writes a core dump of the process of the thread whose event is being handled, or of the current session's thread, as the
+--- kernel would: memory (without our breakpoints), registers of every thread, names of files. GDB opens it:
+--- `gdb PROGRAM FILE`. The process goes on.
+---
+--- Errors: no target, or one that has ended; a file that cannot be written, a full disk.
+---
+--- ```lua
+--- local path = os.tmpname()
+--- core(path)
+--- local file = io.open(path, "rb")
+--- assert(file:read(4) == "\127ELF")
+--- file:close()
+--- os.remove(path)
+--- ```
+---@param file string
+function core(file) end
+
+--- As the global `core`, for this session.
+---
+--- ```lua
+--- local path = os.tmpname()
+--- process.session:core(path)
+--- os.remove(path)
+--- ```
+---@param file string
+function Session:core(file) end

@@ -319,6 +319,10 @@ local shared = {
 	step = wait.step, step_over = wait.step_over, finish = wait.finish, run_to = wait.run_to,
 	insns = function(self, where, n, options) return insns(self, where, n, options) end,
 	disasm = function(self, where, n, options) return disasm(self, where, n, options) end,
+	core = function(self, file)
+		local target = looked_at(self)
+		core.load("corefile").write(self, target == self and self.thread or target, file)
+	end,
 	snapshot = function(self) return core.load("snapshot").take(looked_at(self)) end,
 }
 
