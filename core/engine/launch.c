@@ -307,6 +307,14 @@ struct seizing {
 };
 
 /* A thread that is gone already is no failure; one that we have is no news. */
+/* Born of a seized parent, the kernel has attached it already; or it has ended meanwhile. */
+static bool needs_no_seizing(pid_t tid)
+{
+	struct ph_os_status status;
+
+	return ph_os_status_read(tid, &status) < 0 || status.tracer == getpid() || status.state == 'Z' || status.state == 'X';
+}
+
 static int seize_one(pid_t tid, void *user)
 {
 	struct seizing *seizing = user;
@@ -316,7 +324,7 @@ static int seize_one(pid_t tid, void *user)
 	if (ph_tracer_find(seizing->session->tracer, tid))
 		return 0;
 	r = ph_os_seize(tid, ph_trace_options(seizing->session));
-	if (r == -ESRCH)
+	if (r == -ESRCH || (r == -EPERM && needs_no_seizing(tid)))
 		return 0;
 	if (r < 0)
 		return r;

@@ -220,6 +220,7 @@ static void much_memory_stays_in_a_fork_that_dies_with_the_snapshot(void **state
 	target_close(&target);
 }
 
+/* Attached to at the moment in which it makes a thread. */
 static void an_attached_process_is_put_back_and_lives_on(void **state)
 {
 	struct outsider outsider = outsider_start("again threads wait");
