@@ -240,6 +240,26 @@ static int l_maps(lua_State *L)		/* core.snapshot_maps(Snapshot) -> "start-end p
 	return 1;
 }
 
+static int l_kernel(lua_State *L)	/* core.snapshot_kernel(Snapshot) -> {{start, stop}, …}: what the kernel writes to unasked */
+{
+	const struct ph_snapshot *snapshot = ph_bind_check(L, 1, SNAPSHOT);
+
+	lua_newtable(L);
+	for (size_t i = 0, n = 0; i < snapshot->rewind.n; i++) {
+		const struct ph_os_rseq *rseq = &snapshot->rewind.all[i].rseq;
+
+		if (!rseq->at)
+			continue;
+		lua_createtable(L, 0, 2);
+		ph_bind_push_u64(L, rseq->at);
+		lua_setfield(L, -2, "start");
+		ph_bind_push_u64(L, rseq->at + rseq->size);
+		lua_setfield(L, -2, "stop");
+		lua_rawseti(L, -2, (int)++n);
+	}
+	return 1;
+}
+
 static int l_pid(lua_State *L)
 {
 	const struct ph_snapshot *snapshot = ph_bind_check(L, 1, SNAPSHOT);
@@ -291,7 +311,8 @@ void ph_bind_open_snapshot(lua_State *L)	/* core -> core */
 	};
 	static const luaL_Reg getters[] = { { "session", l_session }, { "pid", l_pid }, { NULL, NULL } };
 	static const luaL_Reg functions[] = {
-		{ "snapshot", l_snapshot }, { "snapshot_regs", l_regs }, { "snapshot_maps", l_maps }, { "hold", l_hold },
+		{ "snapshot", l_snapshot }, { "snapshot_regs", l_regs }, { "snapshot_maps", l_maps },
+		{ "snapshot_kernel", l_kernel }, { "hold", l_hold },
 		{ NULL, NULL },
 	};
 

@@ -96,7 +96,8 @@ function Snapshot:limits() end
 function Snapshot:fork() end
 
 --- The ranges, in words of eight bytes, whose contents are different in the other snapshot, or, without one, now; memory
---- that only one of the two has counts, page by page, where somebody had written to it.
+--- that only one of the two has counts, page by page, where somebody had written to it. What the kernel tells threads by
+--- itself (rseq) is left out.
 ---
 --- Errors: something that is no snapshot; one that is over.
 ---

@@ -104,6 +104,27 @@ local function try_read(read, at)
 	return ok and bytes or nil
 end
 
+-- The numbers of CPUs that the kernel tells threads (rseq(2)) are no change of the program's.
+local function without_kernel(list, ...)
+	for _, snap in ipairs { ... } do
+		for _, area in ipairs(getmetatable(snap) == "Snapshot" and core.snapshot_kernel(snap) or {}) do
+			for i = #list, 1, -1 do
+				local range = list[i]
+				if range.start < area.stop and area.start < range.stop then
+					table.remove(list, i)
+					if range.stop > area.stop then
+						table.insert(list, i, { start = area.stop, stop = range.stop })
+					end
+					if range.start < area.start then
+						table.insert(list, i, { start = range.start, stop = area.start })
+					end
+				end
+			end
+		end
+	end
+	return list
+end
+
 local function compare(pieces, read_before, read_now)
 	local list = {}
 	for _, piece in ipairs(pieces) do
@@ -162,7 +183,7 @@ local function diff(self, other)
 	if not is_snapshot(other) then
 		check.fail("diff: Snapshot or SavedSnapshot expected, got %s", number.show(other))
 	end
-	return compare(united(self:ranges(), other:ranges()), reader(self), reader(other))
+	return without_kernel(compare(united(self:ranges(), other:ranges()), reader(self), reader(other)), self, other)
 end
 
 -- Without another: what has changed until now.
@@ -171,7 +192,7 @@ function methods.diff(self, other)
 		return diff(self, other)
 	end
 	local mem = self.session.mem
-	return compare(self:changed(), reader(self), mem.read)
+	return without_kernel(compare(self:changed(), reader(self), mem.read), self)
 end
 
 -- ---- Files
