@@ -3,25 +3,46 @@
 --
 -- Usage: ptracehook oracle --place PLACE [options] PROGRAM [ARG...]
 --
---   --place PLACE      what to count hits of: what runs once more for each right byte (a function, +0x1139, 0x401139)
+-- What says how far a run got (one of them; PLACE: a function, +0x1139, 0x401139):
+--   --place PLACE      hits of what runs once more for each right byte
+--   --score KIND       depth:FN (how far down in a function the last branch led), blocks:FN or instructions:FN (how
+--                      many of it ran; FN may be two places, FROM,TO), output (how much was printed), output:PATTERN
+--                      (how often a Lua pattern is in it), status (the exit status) or time
 --   --done PLACE       what is passed only when all of it is right (default: the program ends otherwise than before)
---   --input stdin|argv where the guess goes (default stdin); with argv, @@ among ARG is replaced, else it comes last
---   --length N         how long the secret is (default: grows until nothing does better)
---   --alphabet CHARS   candidates (default: printable ASCII)
---   --prefix TEXT      what is known already
---   --suffix TEXT      put behind every guess (default: a newline on stdin)
+--   --stop PLACE       where a run is over ("return": where the function that the snapshot is taken in returns)
+-- Where the guess goes:
+--   --input stdin|argv|file|env:NAME|memory
+--                      (default stdin); with argv and file, @@ among ARG is replaced, else it comes last
+--   --file PATH        with --input file: the file that the program reads by itself
+--   --snapshot PLACE   run to PLACE once, and go back there for each guess: much faster
+--   --buffer WHERE     with --input memory: the register that points to the guess there, or a place (default rdi)
+-- What is tried:
+--   --length N|N-M     how long the secret is, or between what (default: grows until nothing does better)
+--   --alphabet CHARS   candidates; --chars printable|alnum|lower|upper|digits|hex|any by name (default printable)
+--   --prefix TEXT      what is known already; --suffix TEXT: the known end
+--   --ending TEXT      put behind every guess, no part of it (default: a newline on stdin, a zero byte in memory)
 --   --pad C            fills a guess up to --length (default: a character outside the alphabet)
+--   --block N          N bytes at a time; --backward: from the end
+--   --words FILE       each line of FILE, instead of byte by byte (- for standard input)
+--   --eager            go on with the first candidate that does better than the last position's
+--   --ties stop|first|follow   when several do alike: give up, take the first, or look one position ahead
+--   --repeats N        runs for each candidate; --combine majority|median|min|max|mean makes one of them (majority)
+--   --max N            give up when it is longer (default 1024)
+-- How:
+--   --jobs N           so many processes at once
+--   --shard K/N        only each Nth candidate of the first position (or word), from the Kth on
+--   --state FILE       keep the search there, and go on with what is there
 --   --timeout S        a run longer than this is ended, and counts as it stands (default 10)
+--   --json             the result as JSON; --progress bar|plain|none
 --
--- Every candidate is a run of the program, so a byte takes as many runs as the alphabet has characters. A line on
--- standard error shows how far it got, when that is a terminal. Exit status: 0 found, 1 stuck, 2 wrong usage.
+-- Without --snapshot each candidate is a run of the program. A line on standard error shows how far it got: always on a
+-- terminal, every ten seconds elsewhere. Exit status: 0 found, 1 stuck, 2 wrong usage.
 --
 -- Sample output (ptracehook oracle --place check_byte --length 12 ./crackme, the one in scripts/crackme.c):
 --
 --   oracle: found "h00k_th3_cpu" in 1140 tries, 2 s
 
-local ffi = require "ffi"
-ffi.cdef "int isatty(int fd);"
+local oracle = require "oracle"
 
 local function fail(status, message)
 	io.stderr:write("oracle: ", message, "\n")
@@ -34,25 +55,6 @@ end
 
 -- ---- The command line
 
-local function each_once(chars)
-	local list, seen = {}, {}
-	for c in chars:gmatch "." do
-		if not seen[c] then
-			seen[c] = true
-			list[#list + 1] = c
-		end
-	end
-	return list
-end
-
-local function printable()
-	local all = {}
-	for code = 32, 126 do
-		all[#all + 1] = string.char(code)
-	end
-	return table.concat(all)
-end
-
 -- The words of the program that was named behind --. That one is left where it stands; we spawn our own.
 local function words_of(target)
 	local words, file = {}, assert(io.open(("/proc/%d/cmdline"):format(target.pid)))
@@ -63,167 +65,161 @@ local function words_of(target)
 	return words
 end
 
-local KNOWN = {
-	place = true, done = true, input = true, length = true, alphabet = true, prefix = true, suffix = true, pad = true,
-	timeout = true,
-}
+local VALUES, FLAGS = {}, { eager = true, backward = true, json = true }
+for name in ([[place score done stop input file snapshot buffer length alphabet chars prefix suffix ending pad block
+	words ties repeats combine max jobs shard state timeout progress]]):gmatch "%S+" do
+	VALUES[name] = true
+end
 
 local function parse(words)
-	local set, i = { input = "stdin", alphabet = printable(), prefix = "", timeout = 10 }, 1
+	local given, i = {}, 1
 	while words[i] and words[i]:find "^%-%-." do
 		local name = words[i]:sub(3)
-		if not KNOWN[name] then
+		if FLAGS[name] then
+			given[name] = true
+			i = i + 1
+		elseif VALUES[name] then
+			given[name] = words[i + 1] or usage(words[i] .. ": a value expected")
+			i = i + 2
+		else
 			usage("there is no option " .. words[i])
 		end
-		set[name] = words[i + 1] or usage(words[i] .. ": a value expected")
-		i = i + 2
 	end
-	set.program = { unpack(words, i) }
-	if not set.program[1] and process then
-		set.program = words_of(process)
+	given.program = { unpack(words, i) }
+	if not given.program[1] and process then
+		given.program = words_of(process)
 	end
+	return given
+end
 
-	set.candidates = each_once(set.alphabet)
-	set.timeout = tonumber(set.timeout)
-	set.length = set.length and (tonumber(set.length) or 0)
-	set.suffix = set.suffix or set.input == "stdin" and "\n" or ""
-	set.pad = set.pad or not set.alphabet:find "\1" and "\1" or set.candidates[1]
-	if not set.place then
-		usage "--place is missing"
-	elseif not set.program[1] then
-		usage "no program named"
-	elseif set.input ~= "stdin" and set.input ~= "argv" then
-		usage "--input: stdin or argv expected"
-	elseif set.length and (set.length <= #set.prefix or set.length % 1 ~= 0) then
+local function whole(given, name, least)
+	local text = given[name]
+	if text == nil then
+		return nil
+	end
+	local n = text:find "^%d+$" and tonumber(text)
+	return n and n >= least and n or usage(("--%s: a whole number from %d on expected"):format(name, least))
+end
+
+local function length_of(given)
+	local from, to = (given.length or ""):match "^(%d+)%-(%d+)$"
+	if from then
+		return { tonumber(from), tonumber(to) }
+	end
+	local length = whole(given, "length", 1)
+	if length and length <= #(given.prefix or "") then
 		usage "--length: a whole number above the length of --prefix expected"
-	elseif not set.candidates[2] then
+	end
+	return length
+end
+
+-- A register, an address, or a name.
+local function place(text)
+	return text and (text:find "^0x%x+$" and u64(text) or text)
+end
+
+local function score_of(given)
+	if given.place then
+		return place(given.place)
+	elseif not given.score then
+		return nil
+	end
+	local kind, of = given.score:match "^(%a+):?(.*)$"
+	local from, to = (of or ""):match "^([^,]+),([^,]+)$"
+	if kind == "depth" or kind == "blocks" or kind == "instructions" then
+		if of == "" then
+			usage("--score " .. kind .. ": a function expected")
+		end
+		return { [kind] = from and { place(from), place(to) } or of }
+	elseif kind == "output" then
+		return { output = of == "" or of }
+	elseif (kind == "status" or kind == "time") and of == "" then
+		return { [kind] = true }
+	end
+	usage "--score: depth:FN, blocks:FN, instructions:FN, output, output:PATTERN, status or time expected"
+end
+
+local function alphabet_of(given)
+	local alphabet = given.alphabet
+	if given.chars then
+		alphabet = oracle.alphabets[given.chars]
+			or usage "--chars: printable, alnum, lower, upper, digits, hex or any expected"
+	end
+	if alphabet and alphabet == alphabet:sub(1, 1):rep(#alphabet) then
 		usage "--alphabet: two characters at least expected"
-	elseif #set.pad ~= 1 then
-		usage "--pad: one character expected"
-	elseif not set.timeout or set.timeout <= 0 then
+	end
+	return alphabet
+end
+
+local INPUTS = { stdin = true, argv = true, file = true, memory = true }
+
+-- What both solvers take.
+local function options_of(given)
+	local input, variable = given.input or "stdin", nil
+	if input:find "^env:." then
+		input, variable = "env", input:sub(5)
+	elseif not INPUTS[input] then
+		usage "--input: stdin, argv, file, env:NAME or memory expected"
+	end
+	local timeout = tonumber(given.timeout or 10)
+	if not timeout or timeout <= 0 or timeout == math.huge then
 		usage "--timeout: a number of seconds expected"
 	end
-	return set
+	return {
+		program = given.program, input = input, variable = variable, file = given.file, buffer = place(given.buffer),
+		snapshot = place(given.snapshot), stop = place(given.stop), score = score_of(given), done = place(given.done),
+		prefix = given.prefix, suffix = given.suffix, ending = given.ending, timeout = timeout,
+		jobs = whole(given, "jobs", 1), shard = given.shard, state = given.state, repeats = whole(given, "repeats", 1),
+		combine = given.combine, progress = given.progress,
+	}
 end
 
-local settings = parse(arg)
+local function check(given)
+	if not given.place and not given.score and not given.words then
+		usage "--place is missing"
+	elseif not given.program[1] then
+		usage "no program named"
+	elseif given.pad and #given.pad ~= 1 then
+		usage "--pad: one character expected"
+	end
+end
 
--- ---- One guess
-
-local tries, started = 0, os.time()
-
-local function command(input)
-	local words, placed = {}, settings.input == "stdin"
-	for i, word in ipairs(settings.program) do
-		words[i] = word
-		if settings.input == "argv" and word:find "@@" then
-			words[i] = word:gsub("@@", (input:gsub("%%", "%%%%")))
-			placed = true
+local function solve(given)
+	local options = options_of(given)
+	if given.words then
+		local file, why = io.stdin, nil
+		if given.words ~= "-" then
+			file, why = io.open(given.words)
 		end
+		options.candidates = file and file:lines() or fail(1, why)
+		return oracle.search(options)
 	end
-	if not placed then
-		table.insert(words, input)
-	end
-	return words
+	options.length, options.alphabet, options.pad = length_of(given), alphabet_of(given), given.pad
+	options.backward, options.eager, options.ties = given.backward, given.eager, given.ties
+	options.max, options.n = whole(given, "max", 1), whole(given, "block", 1)
+	return (options.n and oracle.blocks or oracle.bytes)(options)
 end
 
-local function counter(session, place)
-	local ok, result = pcall(session.bp, session, place, CONTINUE)
-	if not ok then
-		fail(1, result.message or result)
+-- ---- The search
+
+local given = parse(arg)
+check(given)
+local ok, result = pcall(solve, given)
+if not ok then
+	-- Where in this script it was raised is of no use to anybody.
+	local message = type(result) == "table" and result.message or tostring(result):gsub("^[^ ]*:%d+: ", "")
+	local wrong = message:match "^oracle%.%a+: (.*)$"
+	if wrong then
+		usage("--" .. wrong)
 	end
-	return result
+	fail(1, (message:gsub("^oracle: ", "")))
 end
 
--- How often the place was passed, and how it ended.
-local function try(guess)
-	local fill = settings.length and settings.pad:rep(settings.length - #guess) or ""
-	local input = guess .. fill .. settings.suffix
-	local options = command(input)
-	options.stdin = settings.input == "stdin" and { data = input } or "null"
-	options.stdout, options.stderr = "null", "null"
-
-	local ok, session = pcall(spawn, options)
-	if not ok then
-		fail(1, session.message or session)
-	end
-	local passed = counter(session, settings.place)
-	local done = settings.done and counter(session, settings.done)
-	local reason = session:run { timeout = settings.timeout }
-	if reason.kind == "timeout" then
-		session:kill()
-	end
-	tries = tries + 1
-	if passed.pending then
-		fail(1, ("there is no '%s' in %s"):format(settings.place, settings.program[1]))
-	end
-	if done then
-		return passed.hits, done.hits > 0
-	end
-	return passed.hits, reason.kind .. (reason.code or reason.signal or "")
+if given.json then
+	print(result:json())
+	os.exit(result.why and 1 or 0)
+elseif result.why then
+	fail(1, ("stuck after %q: %s (%d tries)"):format(result.found, result.why, result.tries))
 end
-
--- ---- Byte after byte
-
-local shows = ffi.C.isatty(2) == 1
-
-local function progress(guess)
-	if shows then
-		io.stderr:write(("\roracle: %q  %d tries, %d s \27[K"):format(guess, tries, os.time() - started))
-	end
-end
-
-local function filter(list, fits)
-	local some = {}
-	for _, one in ipairs(list) do
-		if fits(one) then
-			some[#some + 1] = one
-		end
-	end
-	return some
-end
-
-local function end_like(list, one)
-	return #filter(list, function(other) return other.ending == one.ending end)
-end
-
--- The candidate that stands out after what is found: alone with the most hits or, as the last byte often does, alone
--- among those with its ending; and whether no other at all ended so. Else nil, and why.
-local function next_byte(found)
-	local results, most = {}, 0
-	for i, c in ipairs(settings.candidates) do
-		progress(found .. c)
-		local hits, ending = try(found .. c)
-		results[i] = { c = c, hits = hits, ending = ending }
-		most = math.max(most, hits)
-	end
-	local top = filter(results, function(one) return one.hits == most end)
-	local alone = #top == 1 and top or filter(top, function(one) return end_like(top, one) == 1 end)
-	if #alone == 1 then
-		return alone[1].c, end_like(results, alone[1]) == 1
-	elseif most == 0 then
-		return nil, settings.place .. " is never passed"
-	elseif #top <= 3 then
-		return nil, ("%q and %q do alike"):format(top[1].c, top[2].c)
-	end
-	return nil, "no candidate stands out"
-end
-
-local found, complete, why = settings.prefix, false, nil
-while #found ~= settings.length do
-	local byte, result = next_byte(found)
-	if not byte then
-		why = result
-		break
-	end
-	found, complete = found .. byte, result
-end
-
-if shows then
-	io.stderr:write "\r\27[K"
-end
-if not complete and why then
-	fail(1, ("stuck after %q: %s (%d tries)"):format(found, why, tries))
-end
-print(("oracle: found %q in %d tries, %d s"):format(found, tries, os.time() - started))
+print(("oracle: found %q in %d tries, %d s"):format(result.found, result.tries, result.seconds))
 os.exit(0)

@@ -1,12 +1,14 @@
 -- embed - writes Lua files into a C file, as bytecode with line numbers.
 --
--- luajit embed.lua OUT.c ROOT FILE...    FILE as seen from ROOT; embed.h says what comes out
+-- luajit embed.lua OUT.c ROOT FILE...    FILE as seen from ROOT, or another's library by its full path; embed.h says
+-- what comes out
 
 local out, root = arg[1], arg[2]
 
 -- Chunks of ours are named "ptracehook/…": errors name the innermost line that is none of them (error.c).
 local function compile(path)
-	local file = assert(io.open(root .. "/" .. path, "rb"))
+	local file = assert(io.open(path:find "^/" and path or root .. "/" .. path, "rb"))
+	path = path:gsub("^/.*/", "")
 	local chunk = assert(loadstring(file:read "*a", "=ptracehook/" .. path:gsub("^ptracehook/", "")))
 	file:close()
 	local name = path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", ".")

@@ -250,19 +250,19 @@ test_oracle_by_a_place_that_only_the_secret_reaches() {
 	gcc -O1 -o alike alike.c || fail "it does not compile"
 	finds abc --place check_byte --done right --alphabet abcde ./alike
 	finds abc --place check_byte --done right --length 3 --alphabet abcde ./alike
-	stuck_after ab 'no candidate stands out' --place check_byte --alphabet abcde ./alike
+	stuck_after ab 'no candidate stands out: all 5 score 3' --place check_byte --alphabet abcde ./alike
 }
 
 test_oracle_says_where_it_is_stuck() {
 	# Without the 3.
-	stuck_after Pt4c 'no candidate stands out' --place check_byte --alphabet '!45Pcmt_' "$TARGETS/crackme"
-	stuck_after Pt4c 'no candidate stands out' --place check_byte --length 9 --alphabet '!45Pcmt_' "$TARGETS/crackme"
+	stuck_after Pt4c 'no candidate stands out: all 8 score 5' --place check_byte --alphabet '!45Pcmt_' "$TARGETS/crackme"
+	stuck_after Pt4c 'no candidate stands out: all 8 score 5' --place check_byte --length 9 --alphabet '!45Pcmt_' "$TARGETS/crackme"
 	# Without the first, and without the last.
-	stuck_after '' 'no candidate stands out' --place check_byte --alphabet '!345cmt_' "$TARGETS/crackme"
-	stuck_after Pt4c3_m3 'no candidate stands out' --place check_byte --alphabet '345Pcmt_' "$TARGETS/crackme"
-	stuck_after Pt4c3_m3 'no candidate stands out' --place check_byte --length 9 --alphabet '345Pcmt_' "$TARGETS/crackme"
+	stuck_after '' 'no candidate stands out: all 8 score 1' --place check_byte --alphabet '!345cmt_' "$TARGETS/crackme"
+	stuck_after Pt4c3_m3 'no candidate stands out: all 8 score 9' --place check_byte --alphabet '345Pcmt_' "$TARGETS/crackme"
+	stuck_after Pt4c3_m3 'no candidate stands out: all 8 score 9' --place check_byte --length 9 --alphabet '345Pcmt_' "$TARGETS/crackme"
 	# At a place that tells nothing, and one that is never reached.
-	stuck_after '' 'no candidate stands out' --place main --alphabet abcd "$TARGETS/crackme"
+	stuck_after '' 'no candidate stands out: all 4 score 1' --place main --alphabet abcd "$TARGETS/crackme"
 	stuck_after '' 'right is never passed' --place right --alphabet abcd "$TARGETS/crackme"
 }
 
@@ -281,7 +281,7 @@ test_oracle_says_which_candidates_do_alike() {
 		}
 	END
 	gcc -O1 -o case case.c || fail "it does not compile"
-	stuck_after '' '"A" and "a" do alike' --place check_byte --alphabet ABCabc123 ./case
+	stuck_after '' '"A" and "a" do alike, with the score 2' --place check_byte --alphabet ABCabc123 ./case
 	finds ab1 --place check_byte --length 3 --alphabet abc123 ./case
 }
 
@@ -307,7 +307,7 @@ test_oracle_is_not_misled_by_characters_that_are_refused() {
 	gcc -O1 -o digits digits.c || fail "it does not compile"
 	finds 4071 --place check_byte --alphabet '!abcd0123456789' ./digits
 	finds 4071 --place check_byte --alphabet '!abcd0123456789' --length 4 --pad 0 ./digits
-	stuck_after 4 'no candidate stands out' --place check_byte --alphabet '!abcd123456789' ./digits
+	stuck_after 4 'no candidate stands out: 9 of 14 score 2, the others less' --place check_byte --alphabet '!abcd123456789' ./digits
 }
 
 test_oracle_ends_runs_that_hang() {
@@ -348,7 +348,7 @@ test_oracle_names_wrong_arguments() {
 	wrong_usage "$oracle" 'no program named' --place check_byte
 	wrong_usage "$oracle" 'there is no option --places' --places check_byte "$TARGETS/crackme"
 	wrong_usage "$oracle" '--place: a value expected' --place
-	wrong_usage "$oracle" '--input: stdin or argv expected' --place x --input file "$TARGETS/crackme"
+	wrong_usage "$oracle" '--input: stdin, argv, file, env:NAME or memory expected' --place x --input tty "$TARGETS/crackme"
 	local value
 	for value in x 0 -1 1.5 nan inf; do
 		wrong_usage "$oracle" '--length: a whole number .* expected' --place x --length "$value" "$TARGETS/crackme"

@@ -54,7 +54,7 @@ local function read_block(comment, line, place)
 	elseif alias then
 		declare("alias " .. alias, comment, place)
 	end
-	local name = line:match "^function ([%w_.:]+)%(" or line:match "^([%w_]+) = "
+	local name = line:match "^function ([%w_.:]+)%(" or line:match "^([%w_.]+) = "
 	if name then
 		declare(name, comment, place)
 	end
@@ -110,10 +110,10 @@ local function public_names()
 		names[#names + 1] = "Tube:" .. name
 	end
 	-- Our libraries, and what they give.
-	for library, class in pairs { coverage = "Coverage", trace = "Trace" } do
+	for library, class in pairs { coverage = "Coverage", oracle = "OracleResult", trace = "Trace" } do
 		for name, fn in pairs(require(library)) do
 			names[#names + 1] = library .. "." .. name
-			for method, value in pairs(upvalue(fn, class) or {}) do
+			for method, value in pairs(type(fn) == "function" and upvalue(fn, class) or {}) do
 				names[#names + 1] = type(value) == "function" and class .. ":" .. method or nil
 			end
 		end
