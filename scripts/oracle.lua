@@ -113,14 +113,9 @@ local function length_of(given)
 	return length
 end
 
--- A register, an address, or a name.
-local function place(text)
-	return text and (text:find "^0x%x+$" and u64(text) or text)
-end
-
 local function score_of(given)
 	if given.place then
-		return place(given.place)
+		return given.place
 	elseif not given.score then
 		return nil
 	end
@@ -130,7 +125,7 @@ local function score_of(given)
 		if of == "" then
 			usage("--score " .. kind .. ": a function expected")
 		end
-		return { [kind] = from and { place(from), place(to) } or of }
+		return { [kind] = from and { from, to } or of }
 	elseif kind == "output" then
 		return { output = of == "" or of }
 	elseif (kind == "status" or kind == "time") and of == "" then
@@ -166,8 +161,8 @@ local function options_of(given)
 		usage "--timeout: a number of seconds expected"
 	end
 	return {
-		program = given.program, input = input, variable = variable, file = given.file, buffer = place(given.buffer),
-		snapshot = place(given.snapshot), stop = place(given.stop), score = score_of(given), done = place(given.done),
+		program = given.program, input = input, variable = variable, file = given.file, buffer = given.buffer,
+		snapshot = given.snapshot, stop = given.stop, score = score_of(given), done = given.done,
 		prefix = given.prefix, suffix = given.suffix, ending = given.ending, timeout = timeout,
 		jobs = whole(given, "jobs", 1), shard = given.shard, state = given.state, repeats = whole(given, "repeats", 1),
 		combine = given.combine, progress = given.progress,

@@ -122,6 +122,12 @@ function M.winner(scan, floor)
 	end
 end
 
+-- How the run of one of the best ended: alone, or as all of them did; nil when that is not kept.
+function M.status_of(scan, unit)
+	local status = next(scan.top_statuses)
+	return name_of(scan.top_statuses, unit) or next(scan.top_statuses, status) == nil and status or nil
+end
+
 -- Why none stands out, for people; `show(unit)` says how a candidate is written.
 function M.why(scan, show)
 	if scan.tries == 0 then

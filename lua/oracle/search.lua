@@ -123,10 +123,20 @@ local function look_ahead(set, state, candidates, try, watch)
 	return is_alone and unit or nil
 end
 
-local function accept(state, set, unit, score, complete)
+local function accept(state, set, unit, complete)
+	local scan = state.scan
 	state.found = join(set, state.found, unit)
-	state.scores[#state.scores + 1] = score
-	state.complete, state.at, state.scan = complete, 0, nil
+	state.scores[#state.scores + 1] = scan.best
+	-- A wrong candidate of the next position scores what the right one of this does.
+	state.floor = scan.best
+	state.complete, state.status = complete, complete and Scan.status_of(scan, unit) or nil
+	state.at, state.scan = 0, nil
+end
+
+-- All was found already, and one character more does no better: a blank behind a word that is right, say.
+local function is_more_of_the_same(set, state, unit)
+	return unit and set.length == nil and state.complete and state.scan.best <= state.floor
+		and Scan.status_of(state.scan, unit) == state.status
 end
 
 local function has_all(set, state)
@@ -153,6 +163,9 @@ function M.grow(set, state, try, watch)
 		if set.share and state.found == "" and scan.best and scan.best <= floor and not unlike then
 			unit = nil
 		end
+		if is_more_of_the_same(set, state, unit) then
+			return "nothing does better", scan
+		end
 		unit = sure or unit
 		if not unit and scan.n_top > 1 and scan.n_top < scan.tries then
 			if set.ties == "first" then
@@ -164,9 +177,7 @@ function M.grow(set, state, try, watch)
 		if not unit then
 			return Scan.why(scan, set.show), scan
 		end
-		-- A wrong candidate of the next position scores what the right one of this does.
-		state.floor = scan.best
-		accept(state, set, unit, scan.best, done or unlike)
+		accept(state, set, unit, done or unlike)
 		state.done = done
 		watch.found(state)
 	end
