@@ -165,7 +165,7 @@ end
 local function reason_of(set, state, why, scan)
 	local score = set.score
 	local place = type(score) == "table" and score.hits or type(score) == "string" and score
-	if why and scan and scan.best == 0 and place and scan.n_top == scan.tries and state.found == "" then
+	if why and why:find "^no candidate" and scan.best == 0 and place and scan.n_top == scan.tries and state.found == "" then
 		return place .. " is never passed"
 	end
 	return why

@@ -131,13 +131,29 @@ end
 local Instructions = {}
 Instructions.__index = Instructions
 
+-- Steps cost microseconds each: those of a function are taken only while it is on its way.
 function Instructions:arm(session)
-	local range
-	if self.where ~= true then
-		local start, size = range_of(session, "oracle: score: instructions", self.where)
-		range = { from = start, to = start + size }
+	local function count()
+		self.count = self.count + 1
 	end
-	session:steps(function() self.count = self.count + 1 end, range)
+	if self.where == true then
+		session:steps(count)
+		return
+	end
+	local start, size = range_of(session, "oracle: score: instructions", self.where)
+	local range, within = { from = start, to = start + size }, {}
+	session:bp(start, function(thread)
+		local tid = thread.tid
+		if within[tid] then
+			return -- a call of itself
+		end
+		range.thread = thread
+		local handle = session:steps(count, range)
+		within[tid] = true
+		thread:finish()
+		within[tid] = nil
+		handle:remove()
+	end)
 end
 
 function Instructions:reset()

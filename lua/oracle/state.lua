@@ -7,6 +7,7 @@ local sys = require "oracle.sys"
 local M = {}
 
 local VERSION = 1
+local LARGEST = 2 ^ 26 -- bytes of a state, many times what one needs
 
 -- Any bytes as text that JSON can hold: each byte becomes the character of its number.
 local function widen(text)
@@ -70,7 +71,7 @@ function M.load(path, about)
 	if not file then
 		return nil
 	end
-	local text = file:read "*a" or ""
+	local text = file:read(LARGEST) or ""
 	file:close()
 	local saved, _, why = json.decode(text)
 	if type(saved) ~= "table" or saved.version ~= VERSION or type(saved.state) ~= "table" then

@@ -99,10 +99,6 @@ end
 
 -- ---- The worker
 
-local function message_of(err)
-	return type(err) == "table" and tostring(err.message or err) or tostring(err)
-end
-
 local function serve(fd, make)
 	local run
 	while true do
@@ -140,13 +136,19 @@ local function be_worker(fd, others, make, parent)
 	if C.getppid() ~= parent then
 		C._exit(1)
 	end
-	local ok, err = pcall(serve, fd, make)
-	if not ok then
-		send(fd, { u32(FAILED), text_entry(message_of(err)) })
-	end
-	io.stdout:flush()
 	-- Not by os.exit: the sessions of before the fork are the master's. Ours are killed with us (PTRACE_O_EXITKILL).
-	C._exit(0)
+	local function leave(why)
+		if why then
+			send(fd, { u32(FAILED), text_entry(tostring(why)) })
+		end
+		io.stdout:flush()
+		C._exit(0)
+	end
+	os.exit = function() -- luacheck: ignore 122
+		leave "oracle: jobs: os.exit was called in a worker"
+	end
+	local ok, err = pcall(serve, fd, make)
+	leave(not ok and err or nil)
 end
 
 -- ---- The master
@@ -217,7 +219,7 @@ local function take(worker, add)
 	if not n then
 		ended(worker)
 	elseif n == FAILED then
-		check.fail("%s", reply:text())
+		error(reply:text(), 0) -- it says already where that was
 	end
 	local enough = false
 	for i = 0, n - 1 do
