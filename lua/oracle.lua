@@ -215,7 +215,8 @@ function M.search(options)
 		return search.walk(set, state, set.next_one, try, watch)
 	end)
 	local found = set.prefix .. state.found .. set.suffix
-	return setmetatable(finish(set, state, watch, found, reason_of(set, state, why, scan), scan), OracleResult)
+	why = reason_of(set, state, why, scan)
+	return setmetatable(finish(set, state, watch, found, why, scan), OracleResult)
 end
 
 return M

@@ -181,7 +181,7 @@ local function common_of(what, options)
 	-- Made once now, so that what is wrong with them is said before anything runs.
 	Score.make(set.score, set)
 	Score.done(set.done, set)
-	if set.stop ~= nil and set.stop ~= "return" then
+	if set.stop ~= nil and set.stop ~= "return" and set.stop ~= "end" then
 		Score.place(what .. ": stop", set.stop)
 	end
 	return set

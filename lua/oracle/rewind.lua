@@ -8,6 +8,7 @@ local check = require "ptracehook.check"
 local core = require "ptracehook.core"
 local number = require "ptracehook.number"
 local runner = require "oracle.runner"
+local Score = require "oracle.score"
 
 local M = {}
 
@@ -123,7 +124,7 @@ local function open(self)
 		local why = describe(reason)
 		let_go(self)
 		check.fail("oracle: %s never came to %s, where its snapshot was to be taken: %s", set.program[1],
-			number.show(set.snapshot), why)
+			Score.describe(set.snapshot), why)
 	end
 	place:remove()
 	self.score:arm(session)
@@ -177,7 +178,7 @@ local function run_once(self, guess)
 		runner.missing(self)
 		self.is_sure = true
 	end
-	return set and runner.judge(self, run)
+	return runner.judge(self, run)
 end
 
 local function put_back(self)

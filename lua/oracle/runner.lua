@@ -48,7 +48,9 @@ end
 
 -- Options of spawn, and feed(guess), which makes them, or the file that the target reads, say the guess.
 local function prepare(set, self)
-	local options = { stdin = "null", stdout = "null", stderr = "null", aslr = set.aslr }
+	-- A program that the guess is written into asks for a line first, most likely.
+	local line = set.input == "memory" and { data = ("A"):rep(set.length or 16) .. "\n" }
+	local options = { stdin = line or "null", stdout = "null", stderr = "null", aslr = set.aslr }
 	for name, value in pairs(set.spawn) do
 		options[name] = value
 	end
@@ -169,7 +171,7 @@ function M.base(set)
 	local self = {
 		set = set, run = {}, limit = { timeout = set.timeout },
 		score = Score.make(set.score, set), done = Score.done(set.done, set),
-		stop = set.stop and set.stop ~= "return" and Score.hits(Score.place("oracle: stop", set.stop), set) or nil,
+		stop = set.stop and set.stop ~= "return" and set.stop ~= "end" and Score.hits(Score.place("oracle: stop", set.stop), set) or nil,
 	}
 	-- How runs end may be all that tells candidates apart.
 	self.wants_output = set.output ~= false and (set.output or set.score == nil or self.score.needs_output

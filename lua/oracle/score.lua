@@ -19,7 +19,8 @@ function M.hits(place, options)
 	return setmetatable({ place = place, breakpoints = {}, base = 0, keeps = not (options and options.aslr) }, Hits)
 end
 
-local function describe(place)
+-- A place, as people write it.
+function M.describe(place)
 	return type(place) == "string" and place or number.show(place)
 end
 
@@ -58,7 +59,7 @@ end
 function Hits:missing()
 	local one = self.breakpoints[1]
 	if one and one.pending then
-		return describe(self.place)
+		return M.describe(self.place)
 	end
 end
 
@@ -141,6 +142,11 @@ function Instructions:arm(session)
 		return
 	end
 	local start, size = range_of(session, "oracle: score: instructions", self.where)
+	local rip = session:threads()[1].regs.rip
+	if rip >= start and rip < start + size then
+		session:steps(count, { from = start, to = start + size })
+		return -- the snapshot is taken in it
+	end
 	local range, within = { from = start, to = start + size }, {}
 	session:bp(start, function(thread)
 		local tid = thread.tid
