@@ -53,6 +53,14 @@ test_the_commands_of_readme_work_as_shown() {
 	run_examples "$TOP/README.md"
 }
 
+test_the_guide_through_a_crackme_works_as_shown() {
+	mkdir bin
+	ln -s "$PTRACEHOOK" bin/ptracehook
+	ln -s "$TOP/scripts" scripts
+	PATH=$PWD/bin:$PATH
+	run_examples "$TOP/scripts/README.md"
+}
+
 test_the_two_commands_are_there() {
 	local command
 	for command in scripts/demo tests/run; do
