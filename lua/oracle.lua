@@ -139,25 +139,39 @@ local function finish(set, state, watch, found, why, scan)
 	return result
 end
 
+-- In the middle of a batch, candidates that were tried one after the other are counted; of others nobody knows which.
+local function keep_whole(set, state, watch)
+	if state.scan and set.jobs == 1 then
+		state.at = state.scan.tries
+	end
+	if not state.scan or state.at == state.scan.tries then
+		watch.save()
+	end
+end
+
 -- body(try, watch): what searches; whatever happens, nothing is left running.
 local function guarded(kind, set, body)
 	local state = resume(kind, set)
 	local watch = watcher(kind, set, state)
 	watch.save() -- a file that cannot be written is said now, not after an hour
-	if set.state and core.last_words then
-		core.last_words(watch.save)
+	local function keep()
+		keep_whole(set, state, watch)
+	end
+	if set.state then
+		core.last_words(keep)
 	end
 	local try, close = make_try(set)
 	local ok, why, scan = pcall(body, state, try, watch)
 	close()
 	watch.close()
-	if set.state and core.last_words then
-		core.last_words(function() end)
-	end
 	if not ok then
+		pcall(keep)
 		error(why, 0)
 	end
 	watch.save()
+	if set.state then
+		core.last_words(function() end)
+	end
 	return state, watch, why, scan
 end
 
@@ -165,7 +179,8 @@ end
 local function reason_of(set, state, why, scan)
 	local score = set.score
 	local place = type(score) == "table" and score.hits or type(score) == "string" and score
-	if why and why:find "^no candidate" and scan.best == 0 and place and scan.n_top == scan.tries and state.found == "" then
+	local is_silent = scan and scan.best == 0 and scan.n_top == scan.tries and state.found == ""
+	if is_silent and place and why and why:find "^no candidate" then
 		return place .. " is never passed"
 	end
 	return why

@@ -9,8 +9,8 @@
 --                      many of it ran; FN may be two places, FROM,TO), output (how much was printed), output:PATTERN
 --                      (how often a Lua pattern is in it), status (the exit status) or time
 --   --done PLACE       what is passed only when all of it is right (default: the program ends otherwise than before)
---   --stop PLACE       where a run is over; with a snapshot, "return" (the default at a function's beginning) is where that
---                      function returns, "end" where the program would end
+--   --stop PLACE       where a run is over; with a snapshot, "return" (the default at a function's beginning) is where
+--                      that function returns, "end" where the program would end
 -- Where the guess goes:
 --   --input stdin|argv|file|env:NAME|memory
 --                      (default stdin); with argv and file, @@ among ARG is replaced, else it comes last

@@ -156,7 +156,7 @@ local function fill(self, run, reason)
 end
 
 local function run_once(self, guess)
-	local set, run, session = self.set, self.run, self.session
+	local run, session = self.run, self.session
 	if self.buffer then
 		self.mem_write(self.buffer, guess)
 	else
@@ -203,8 +203,7 @@ function M.new(set)
 	self.times = type(set.score) == "function" or type(set.score) == "table" and set.score.time
 	local function run(guess)
 		put_back(self)
-		local score, status, output, done = run_once(self, guess)
-		return score, status, output, done
+		return run_once(self, guess)
 	end
 	return run, function() let_go(self) end
 end

@@ -171,8 +171,10 @@ function M.base(set)
 	local self = {
 		set = set, run = {}, limit = { timeout = set.timeout },
 		score = Score.make(set.score, set), done = Score.done(set.done, set),
-		stop = set.stop and set.stop ~= "return" and set.stop ~= "end" and Score.hits(Score.place("oracle: stop", set.stop), set) or nil,
 	}
+	if set.stop ~= nil and set.stop ~= "return" and set.stop ~= "end" then
+		self.stop = Score.hits(Score.place("oracle: stop", set.stop), set)
+	end
 	-- How runs end may be all that tells candidates apart.
 	self.wants_output = set.output ~= false and (set.output or set.score == nil or self.score.needs_output
 		or self.done ~= nil and self.done.needs_output) or false

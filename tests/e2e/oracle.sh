@@ -226,6 +226,8 @@ test_a_search_goes_on_where_it_was() {
 	[ "$status" = 130 ] || [ "$status" = 0 ] || fail "it ended with $status"
 	tries=$(python3 -c 'import json; print(json.load(open("state"))["state"]["tries"])')
 	[ "$tries" -gt 38 ] || fail "not much was saved: $tries tries"
+	python3 -c 'import json; s = json.load(open("state"))["state"]; assert s.get("scan", {"tries": s["at"]})["tries"] == s["at"], s' ||
+		fail "it is not of one moment"
 	finds Sp1n_and_sp1n --state state --place mix --input argv --alphabet "$alphabet" "$rotate"
 	grep -q 'in 532 tries' stdout || fail "runs were lost or repeated"
 	# And once more there is nothing left to do.
