@@ -13,7 +13,7 @@ local Score = require "oracle.score"
 local M = {}
 
 local clock = core.clock
-local STARTS = 3 -- in a row, without one run that went well
+local STARTS = 3 -- in a row, and people are told
 
 -- The signals that end a program or dump its core, unless it handles them.
 local DEADLY = { "SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGALRM", "SIGTERM", "SIGPIPE" }
@@ -69,15 +69,22 @@ local function arm_ends(self, session)
 end
 
 -- Before anything has run, so that what hooks of system calls need is put in place at the beginning.
-local function arm_endings(session)
+local function arm_endings(self, session)
 	session:on("syscall", { "exit_group", "exit" }, function(sc)
 		if sc.name == "exit_group" or #session:threads() == 1 then
 			return STOP
 		end
 	end)
 	for _, name in ipairs(DEADLY) do
-		session:on("signal", name, function(_, signal)
-			if not is_caught(session.pid, SIG[name] or signal.number) then
+		-- The run ends before it is delivered, and it is not to come in the next.
+		local is_end
+		session:on("signal", name, function()
+			is_end = not is_caught(session.pid, SIG[name])
+			return is_end and SUPPRESS or nil
+		end)
+		session:on("signal", name, function()
+			if is_end then
+				self.signal = name
 				return STOP
 			end
 		end)
@@ -114,7 +121,7 @@ local function open(self)
 	end
 	local session = api.spawn(self.options)
 	self.session = session
-	arm_endings(session)
+	arm_endings(self, session)
 	if set.setup then
 		set.setup(session)
 	end
@@ -187,14 +194,16 @@ local function put_back(self)
 		return
 	end
 	local ok, why = pcall(self.snap.restore, self.snap)
-	if not ok then
-		self.starts = self.starts + 1
-		if self.starts > STARTS then
-			let_go(self)
-			error(why, 0)
-		end
-		open(self)
+	if ok then
+		self.starts = 0
+		return
 	end
+	self.starts = self.starts + 1
+	if self.starts == STARTS and self.set.progress ~= "none" then
+		io.stderr:write(("oracle: %s is started anew for each guess, since it cannot be put back: %s\n"):format(
+			self.set.program[1], type(why) == "table" and why.message or tostring(why)))
+	end
+	open(self)
 end
 
 function M.new(set)

@@ -58,7 +58,7 @@ end
 -- Why it could not count: its place never appeared.
 function Hits:missing()
 	local one = self.breakpoints[1]
-	if one and one.pending then
+	if one and one.pending and one.hits == 0 then
 		return M.describe(self.place)
 	end
 end
