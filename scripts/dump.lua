@@ -1,11 +1,12 @@
 #!/usr/bin/env ptracehook
 -- dump - shows registers, string arguments and memory at each hit of the places that are named.
 --
--- Usage: ptracehook dump [--bytes N] [--max N] PLACE... -- PROGRAM [ARG...]
---        ptracehook -p PID dump [--bytes N] [--max N] PLACE...
+-- Usage: ptracehook dump [--bytes N] [--stack N] [--max N] PLACE... -- PROGRAM [ARG...]
+--        ptracehook -p PID dump [--bytes N] [--stack N] [--max N] PLACE...
 --
 --   PLACE      a symbol, symbol+0x10, +0x1139 (the main program's own address) or 0x401139
 --   --bytes N  how much memory to show where an argument points (default 32)
+--   --stack N  how many words of the stack to show, and where each leads as a pointer (default 0)
 --   --max N    stop showing a place after N hits, and let it run on (default: never)
 --
 -- Sample output (ptracehook dump --max 1 greet -- build/targets/strings, its first lines):
@@ -30,15 +31,15 @@ local function fail(status, message)
 end
 
 local function usage(message)
-	fail(2, message .. "; usage: ptracehook dump [--bytes N] [--max N] PLACE... -- PROGRAM")
+	fail(2, message .. "; usage: ptracehook dump [--bytes N] [--stack N] [--max N] PLACE... -- PROGRAM")
 end
 
 local function parse(words)
-	local settings = { bytes = 32, max = math.huge, places = {} }
+	local settings = { bytes = 32, stack = 0, max = math.huge, places = {} }
 	local i = 1
 	while words[i] do
 		local option = words[i]:match "^%-%-(.*)$"
-		if option == "bytes" or option == "max" then
+		if option == "bytes" or option == "stack" or option == "max" then
 			settings[option] = tonumber((words[i + 1] or ""):match "^%d+$") or usage(words[i] .. ": a number expected")
 			i = i + 1
 		elseif option then
@@ -98,6 +99,15 @@ local function show_argument(name, n)
 	end
 end
 
+-- As many words as there are.
+local function show_stack(n)
+	if n > 0 then
+		n = math.min(n, math.floor(#peek(regs.rsp, n * 8) / 8))
+		print "stack:"
+		print(mem.telescope(regs.rsp, n))
+	end
+end
+
 local settings = parse(arg)
 
 local function show(thread, breakpoint)
@@ -106,6 +116,7 @@ local function show(thread, breakpoint)
 	for _, name in ipairs { "rdi", "rsi", "rdx", "rcx", "r8", "r9" } do
 		show_argument(name, settings.bytes)
 	end
+	show_stack(settings.stack)
 	return breakpoint.hits >= settings.max and REMOVE or CONTINUE
 end
 

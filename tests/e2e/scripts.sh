@@ -77,6 +77,18 @@ test_dump_limits_bytes_and_hits() {
 	expect_stdout_like '^rdi -> "world"$'
 }
 
+test_dump_follows_the_stack() {
+	run "$PTRACEHOOK" "$dump" --max 1 --bytes 0 --stack 3 greet -- "$TARGETS/strings"
+	expect_status 0
+	[ "$(sed '1,/^stack:$/d' stdout | grep -Ec '^0x[0-9a-f]+: 0x')" = 3 ] || fail "not three words of the stack"
+	expect_stdout_like '^0x[0-9a-f]+: 0x[0-9a-f]+ \((main|strings!main)\+0x[0-9a-f]+\)'
+	# No further than the stack goes.
+	run "$PTRACEHOOK" "$dump" --max 1 --bytes 0 --stack 100000 greet -- "$TARGETS/strings"
+	expect_status 0
+	expect_stdout_like '^0x[0-9a-f]+: .*strings'
+	wrong_usage "$dump" '--stack: a number expected' --stack x greet -- "$TARGETS/strings"
+}
+
 test_dump_shows_memory_up_to_the_end_of_a_mapping() {
 	run "$PTRACEHOOK" "$dump" --bytes 64 calc -- "$TARGETS/calc_pie" 0 0
 	expect_status 0
