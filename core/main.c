@@ -331,7 +331,8 @@ static int run(const struct arguments *args, struct ph_session *target, const ch
 		ph_bind_report("");
 		return STATUS_SCRIPT;
 	}
-	return target && ph_session_has_ended(target) ? status_of(ph_session_reason(target)) : STATUS_OK;
+	/* Also of one that is kept before its end, for its snapshots. */
+	return target ? status_of(ph_session_reason(target)) : STATUS_OK;
 }
 
 /* What FILE did not take is an error, not a shorter file. */

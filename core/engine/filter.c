@@ -63,19 +63,16 @@ static int64_t install(struct ph_thread *thread, const struct sock_filter *insns
 	return r;
 }
 
-void ph_filter_install(struct ph_session *session)
+/* For the calls that hooks want, and what is in the set already. */
+static void install_for(struct ph_session *session, struct ph_thread *thread)
 {
-	struct ph_thread *thread = ph_process_any_thread(session->target);
 	struct ph_session_calls *calls = &session->calls;
 	struct sock_filter *insns;
 	size_t length;
 
-	if (!is_wanted(session) || !thread || thread->state != PH_THREAD_STOPPED)
-		return;
 	insns = calloc(PH_SECCOMP_ROOM, sizeof(*insns));
 	if (!insns)
 		return;
-	calls->filter = (struct ph_call_set){ 0 };
 	ph_handler_union(session, &calls->filter);
 	length = ph_seccomp_build(&calls->filter, insns);
 	/* From the moment that it is in, munmap may be one of its calls. */
@@ -87,4 +84,33 @@ void ph_filter_install(struct ph_session *session)
 	}
 	free(insns);
 	ph_handler_update_calls(session);
+}
+
+void ph_filter_install(struct ph_session *session)
+{
+	struct ph_thread *thread = ph_process_any_thread(session->target);
+
+	if (!is_wanted(session) || !thread || thread->state != PH_THREAD_STOPPED)
+		return;
+	session->calls.filter = (struct ph_call_set){ 0 };
+	install_for(session, thread);
+}
+
+/* One thread's filter is that thread's own, and those that it will make; of several, each would have to make the call. */
+static bool has_one_thread(const struct ph_process *process)
+{
+	return process->threads.next != &process->threads && process->threads.next->next == &process->threads;
+}
+
+void ph_filter_install_for_end(struct ph_session *session)
+{
+	struct ph_thread *thread = ph_process_any_thread(session->target);
+
+	if (!session->spawned || session->calls.filtered || session->policy.no_seccomp || !session->policy.exitkill ||
+	    !thread || thread->state != PH_THREAD_STOPPED || !has_one_thread(session->target) ||
+	    !ph_process_has_own_space(session->target))
+		return;
+	session->calls.filter = (struct ph_call_set){ 0 };
+	ph_call_set_add_ends(&session->calls.filter);
+	install_for(session, thread);
 }

@@ -16,4 +16,7 @@
  */
 void ph_filter_install(struct ph_session *session);
 
+/* The same in the middle of a run, for the calls that end the target, before a snapshot of it is taken. */
+void ph_filter_install_for_end(struct ph_session *session);
+
 #endif

@@ -90,6 +90,13 @@ static bool needs_every(const struct ph_session *session)
 
 	if (session->policy.strip_untraced && !calls->filtered)
 		return true;
+	if (!ph_list_is_empty(&session->snapshots)) {
+		struct ph_call_set ends = { 0 };
+
+		ph_call_set_add_ends(&ends);
+		if (!calls->filtered || !ph_call_set_covers(&calls->filter, &ends))
+			return true;
+	}
 	ph_list_each(handler, &session->handlers[PH_EVENT_SYSCALL], struct ph_handler, in_session)
 		if (handler->enabled && !handler->removed &&
 		    (!calls->filtered || !ph_call_set_covers(&calls->filter, handler->calls)))

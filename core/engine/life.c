@@ -226,8 +226,8 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 	ph_process_ref(process);
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 		ph_thread_retire(thread);
-	ph_snapshots_leave(session, process, "the process has ended, and nothing brings it back: stop it before that, with a hook "
-			   "on exit_group for instance, or use snap:fork()");
+	ph_snapshots_leave(session, process, "the process has ended (by SIGKILL, or as a child that is followed), and nothing "
+			   "brings it back: snap:fork() makes another");
 	if (ph_process_has_own_space(process)) {
 		ph_breakpoints_leave(session, process->space);
 		ph_patches_leave(session, process->space);
@@ -236,7 +236,7 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 	ph_process_retire(process);
 	if (process == session->target)
 		session->target_end = reason;
-	if (!process->silent) {
+	if (!process->silent && !(process == session->target && session->end_told)) {
 		ph_handler_emit(session, &event, &plan);
 		ph_resume_session_plan(session, NULL, PH_EVENT_EXIT, &plan, NULL);
 	}

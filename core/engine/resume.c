@@ -7,6 +7,7 @@
 #include "engine/alone.h"
 #include "engine/arrival.h"
 #include "engine/breakpoint.h"
+#include "engine/brink.h"
 #include "engine/copy.h"
 #include "engine/guard.h"
 #include "engine/handler.h"
@@ -126,6 +127,8 @@ static void go(struct ph_thread *thread)
 	    !deliver_trap(thread))
 		return;
 	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread))
+		return;
+	if (thread->stop_signal && ph_brink_keep_from_signal(thread, thread->stop_signal))
 		return;
 	/* What our steps left in the flags is taken out by the fetch. */
 	if (thread->step_shows)
@@ -359,6 +362,8 @@ static bool finish_call(struct ph_thread *thread)
 	if (call->view.phase != PH_CALL_ENTER)
 		return true;
 	if (!call->view.skipped) {
+		if (ph_brink_keep_from_call(thread))
+			return false;
 		ph_untraced_strip(thread);
 		call->answered = 0;
 		if (call->emulated)

@@ -73,8 +73,11 @@ static void settle(struct ph_rewind_thread *saved, bool at_entry)
 	regs->orig_rax = (uint64_t)-1;
 }
 
-/* It is at the site at rip because it has run that, not on its way there. */
-static bool has_hit(struct ph_thread *thread)
+/*
+ * It is at the site at rip because it has run that, not on its way there. A call that was made on it since has taken away
+ * what the kernel had to say.
+ */
+static bool has_hit(struct ph_thread *thread, const struct ph_event *event)
 {
 	ph_addr rip = thread->view.regs.rip;
 	const struct ph_site *site = ph_space_site_find(thread->process->space, rip);
@@ -82,7 +85,7 @@ static bool has_hit(struct ph_thread *thread)
 
 	if (!site || !site->armed)
 		return false;
-	return thread->trapped == rip ||
+	return (event->kind == PH_EVENT_BREAKPOINT && event->address == rip) || thread->trapped == rip ||
 	       (ph_os_siginfo_read(thread->tid, &info) >= 0 && info.si_signo == SIGTRAP && info.si_code == SI_KERNEL);
 }
 
@@ -110,7 +113,7 @@ static int save(struct ph_rewind_thread *saved, struct ph_thread *thread, const 
 		saved->rseq.at = 0;
 	saved->regs = thread->view.regs;
 	if (event) {
-		saved->passes = has_hit(thread);
+		saved->passes = has_hit(thread, event);
 		saved->skips = event->kind == PH_EVENT_BREAKPOINT && event->breakpoint &&
 			       event->address == saved->regs.rip && event->breakpoint->mode == PH_MODE_SKIP;
 	} else {
@@ -230,8 +233,8 @@ static int make_ready(struct ph_thread *thread, struct ph_err *err)
 	if (thread->in_vfork || thread->vforking)
 		return ph_err_say(err, -EBUSY, "restore", "thread %d waits for a child of vfork", thread->tid);
 	if (is_ending(thread) || thread->state != PH_THREAD_STOPPED)
-		return cannot(thread, "has ended since, or is ending, and cannot be had back: stop it before that, with a hook "
-			      "on exit_group for instance, or use snap:fork()", err);
+		return cannot(thread, "has ended since, or is ending, and cannot be had back: stop it before that, or use "
+			      "snap:fork()", err);
 	if (ph_thread_has_pending(thread))
 		ph_thread_take_pending(thread);
 	ph_process_unref(thread->born);

@@ -232,6 +232,17 @@ static int let_go(struct ph_session *session, bool stopped)
 	return 0;
 }
 
+/* Its end stands: kept before it, with snapshots to go back to. */
+static bool is_kept(struct ph_session *session)
+{
+	if (session->kept.kind == PH_REASON_NONE || ph_list_is_empty(&session->snapshots)) {
+		session->kept = (struct ph_reason){ 0 };
+		return false;
+	}
+	ph_session_set_outcome(session, session->kept);
+	return true;
+}
+
 static void begin(struct ph_session *session)
 {
 	session->failure = (struct ph_err){ 0 };
@@ -315,7 +326,7 @@ int ph_sessions_run(struct ph_session *const *sessions, size_t n, int64_t timeou
 	if (r >= 0 && timeout_ms >= 0 && timeout_ms < INT64_MAX / NS_PER_MS / 2)
 		deadline = ph_os_now() + timeout_ms * NS_PER_MS;
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		if (!sessions[i]->ended && !sessions[i]->in_run)
+		if (!sessions[i]->ended && !sessions[i]->in_run && !is_kept(sessions[i]))
 			begin(live[n_live++] = sessions[i]);
 	if (r >= 0)
 		r = run_all(live, n_live, deadline, err);

@@ -61,6 +61,8 @@ struct ph_session {
 	bool has_orphans;		/* a thread has ended that some of them may wait for */
 	struct ph_stats stats;
 	struct ph_reason outcome;	/* kind != NONE: why the run is to return */
+	struct ph_reason kept;		/* kind != NONE: the target has come to its end, and is kept before it (brink.h) */
+	bool end_told;			/* hooks have been told of that */
 	struct ph_reason target_end;	/* how the target ended, while followed children still run */
 	struct ph_err failure;		/* code != 0: the run is to return this */
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "engine/changed.h"
+#include "engine/filter.h"
+#include "engine/handler.h"
 #include "engine/hold.h"
 
 #define KEEP_MOST    ((size_t)128 << 20)	/* bytes; what is more than that stays in a twin */
@@ -49,6 +51,7 @@ static void give_up(struct ph_snapshot *snapshot, const char *why)
 		tracking->latest = NULL;
 	if (ph_list_is_empty(&session->snapshots))
 		session->calls.sentry = false;
+	ph_handler_update_calls(session);
 	snapshot->tracking = NULL;
 	ph_space_unref(snapshot->space);
 	snapshot->space = NULL;
@@ -137,6 +140,7 @@ static int take(struct ph_snapshot *snapshot, struct ph_thread *thread, const st
 	if (r < 0)
 		return r;
 	ph_list_add_tail(&session->snapshots, &snapshot->in_session);
+	ph_handler_update_calls(session);
 	r = ph_layout_take(&snapshot->layout, snapshot->tracking, thread, err);
 	if (r >= 0)
 		r = ph_originals_take(&snapshot->originals, snapshot->tracking, &snapshot->layout, thread, KEEP_MOST, err);
@@ -164,6 +168,8 @@ int ph_snapshot_take(struct ph_thread *thread, const struct ph_event *event, boo
 	ph_hold_for_hook(session);
 	if (thread->state != PH_THREAD_STOPPED)
 		return ph_err_say(err, -ESRCH, "snapshot", "thread %d has ended", thread->tid);
+	if (thread->process == session->target)
+		ph_filter_install_for_end(session);
 	snapshot = calloc(1, sizeof(*snapshot));
 	if (!snapshot)
 		return ph_err_set(err, -ENOMEM, "snapshot");
@@ -284,6 +290,8 @@ int ph_snapshot_restore(struct ph_snapshot *snapshot, struct ph_err *err)
 	r = put_back(snapshot, err);
 	if (r < 0)
 		return r;
+	session->kept = (struct ph_reason){ 0 };
+	session->end_told = false;
 	judge_sentry(snapshot, made);
 	begin_run(snapshot);
 	ph_session_select(session, snapshot->rewind.all[0].thread);

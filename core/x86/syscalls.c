@@ -20,6 +20,20 @@ const struct ph_abi_clones ph_abi_clones[PH_ABI_COUNT] = {
 	[PH_ABI_X32] = { PH_X32_BIT | 56, PH_X32_BIT | 435 },
 };
 
+static const struct {
+	uint32_t exit, exit_group;
+} ends[PH_ABI_COUNT] = {
+	[PH_ABI_X86_64] = { 60, 231 },
+	[PH_ABI_I386] = { 1, 252 },
+	[PH_ABI_X32] = { PH_X32_BIT | 60, PH_X32_BIT | 231 },
+};
+
+bool ph_abi_ends(enum ph_abi abi, uint64_t number, bool *ret_whole)
+{
+	*ret_whole = number == ends[abi].exit_group;
+	return *ret_whole || number == ends[abi].exit;
+}
+
 /* Since 5.18 calls have one number in all tables (x32's bit aside); libseccomp 2.5 ends before them. */
 static const struct {
 	const char *name;
@@ -130,6 +144,14 @@ int ph_call_set_add_name(struct ph_call_set *set, const char *name)
 		r = 0;
 	}
 	return r;
+}
+
+void ph_call_set_add_ends(struct ph_call_set *set)
+{
+	for (int abi = 0; abi < PH_ABI_COUNT; abi++) {
+		ph_call_set_add(set, (enum ph_abi)abi, ends[abi].exit);
+		ph_call_set_add(set, (enum ph_abi)abi, ends[abi].exit_group);
+	}
 }
 
 bool ph_call_set_has(const struct ph_call_set *set, enum ph_abi abi, uint64_t number)

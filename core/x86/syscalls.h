@@ -35,6 +35,9 @@ struct ph_abi_clones {
 };
 extern const struct ph_abi_clones ph_abi_clones[PH_ABI_COUNT];
 
+/* True of the calls that end a thread; *ret_whole: its whole process. */
+bool ph_abi_ends(enum ph_abi abi, uint64_t number, bool *ret_whole);
+
 /* The number, as a call carries it, or -ENOENT. */
 int64_t ph_syscall_number(enum ph_abi abi, const char *name);
 
@@ -53,6 +56,9 @@ void ph_call_set_add(struct ph_call_set *set, enum ph_abi abi, uint64_t number);
 
 /* By every table that has it. -ENOENT: none has. */
 int ph_call_set_add_name(struct ph_call_set *set, const char *name);
+
+/* Those of ph_abi_ends, by every table. */
+void ph_call_set_add_ends(struct ph_call_set *set);
 
 bool ph_call_set_has(const struct ph_call_set *set, enum ph_abi abi, uint64_t number);
 void ph_call_set_merge(struct ph_call_set *set, const struct ph_call_set *other);

@@ -51,7 +51,12 @@ local Snapshot = {}
 --- Puts the process back, in place. Threads that came since are ended, and descriptors that were opened since closed. In a
 --- hook other threads stand still for it, and the hook's own action is not applied: its stop is undone.
 ---
---- Errors: the snapshot is over, and why; a thread of it has ended, or is ending, or waits for a child of vfork; something
+--- While there are snapshots of a session's target, its end is one to come back from: exit_group, and a signal that kills it,
+--- stop it just before, `run` gives the reason, hooks of `exit` are told, and a further `run` gives the same again. It goes
+--- on to its end when the last of its snapshots has been freed; `session.ended` is false until then. SIGKILL is the
+--- exception.
+---
+--- Errors: the snapshot is over, and why; a thread of it has ended by itself, or waits for a child of vfork; something
 --- (ENOTSUP) cannot be had back: a shared mapping that was dropped, a pipe or socket that was closed, a file that is gone.
 --- The process is in neither state then.
 ---

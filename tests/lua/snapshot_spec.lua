@@ -260,7 +260,66 @@ describe("a snapshot", function()
 				snap:restore()
 			end
 		end
+	end)
+
+	-- How tests/targets/exits.c ends, seccomp or not, and the reason.
+	for how, expected in pairs {
+		["code 7"] = { kind = "exit", code = 7 }, ["signal 15"] = { kind = "signal", signal = "SIGTERM" },
+		["signal 11"] = { kind = "signal", signal = "SIGSEGV" }, abort = { kind = "signal", signal = "SIGABRT" },
+		segv = { kind = "signal", signal = "SIGSEGV" }, exit_thread = { kind = "exit", code = 5 },
+		["thread_signal 10"] = { kind = "signal", signal = "SIGUSR1" },
+	} do
+		for _, seccomp in ipairs { "auto", "off" } do
+			it("undoes the end, whatever it was: " .. how .. ", seccomp " .. seccomp, function()
+				local program = { "exits" }
+				for word in how:gmatch "%S+" do
+					program[#program + 1] = word
+				end
+				local s = support.spawn(program)
+				s:policy { seccomp = seccomp }
+				local told = 0
+				s:on("exit", function(_, reason)
+					assert(reason.kind == expected.kind)
+					told = told + 1
+				end)
+				s:run_to "main"
+				local snap = s:snapshot()
+				for i = 1, 5 do
+					local reason = s:run()
+					assert.same({ expected.kind, expected.code, expected.signal }, { reason.kind, reason.code, reason.signal })
+					assert.equal(expected.kind, s:run().kind)
+					assert.equal(i, told)
+					assert.is_false(s.ended)
+					snap:restore()
+				end
+				s:run()
+				snap = nil -- luacheck: ignore 311
+				collectgarbage()
+				collectgarbage()
+				assert.equal(expected.kind, s:run().kind)
+				assert.is_true(s.ended)
+				assert.equal(6, told)
+			end)
+		end
+	end
+
+	it("does not undo an end that nobody can hold back", function()
+		local s = support.spawn { "exits", "kill" }
+		s:run_to "main"
+		local snap = s:snapshot()
+		assert.equal("SIGKILL", s:run().signal)
+		assert.is_true(s.ended)
 		raises(function() snap:restore() end, "restore: ", "the process has ended")
+	end)
+
+	it("has signals that the program handles or ignores, and calls of others, end nothing", function()
+		local s = support.spawn { "signals", "usr1", "5" }
+		s:run_to "main"
+		local snap = s:snapshot()
+		for _ = 1, 3 do
+			assert.same({ kind = "exit", code = 0 }, s:run())
+			snap:restore()
+		end
 	end)
 
 	it("is over when the process has another program, or is let go", function()
