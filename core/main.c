@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/prompt.h"
 #include "bind/script.h"
+#include "bind/terminal.h"
 #include "engine/breakpoint.h"
 
 enum status {
@@ -31,7 +33,7 @@ struct arguments {
 	const char *chunks[MANY], *libraries[MANY], *output;
 	int n_chunks, n_libraries;
 	pid_t pid;
-	bool attach, follow, quiet, verbose;
+	bool attach, follow, quiet, verbose, interactive, watch;
 	char **argv;
 	int script;		/* its index in argv; 0: none */
 	int n_arguments;	/* of the script, or without one of ours: what stands behind argv[script] and before PROGRAM */
@@ -46,14 +48,17 @@ static const char usage[] =
 	"  -p PID      attach to a running process instead of spawning one\n"
 	"  -e CHUNK    run a chunk of Lua (repeatable; before SCRIPT)\n"
 	"  -l NAME     require a library first (repeatable)\n"
+	"  -i          a prompt (REPL) after the script, and whenever a hook returns STOP\n"
 	"  -f          follow children (fork, vfork, clone, posix_spawn) as well; threads always are\n"
+	"  -w          reload the script when its file changes\n"
 	"  -o FILE     what the script prints goes to FILE\n"
 	"  -q          no remarks of our own on standard error\n"
 	"  -v          more of them: the target's pid, how it ended\n"
 	"  -V          version\n"
 	"  -h          this help\n"
 	"\n"
-	"SCRIPT is a path, or a name in ./, $XDG_DATA_HOME/ptracehook/scripts or the installed scripts.\n"
+	"SCRIPT is a path, or a name in ./, $XDG_DATA_HOME/ptracehook/scripts or the installed scripts. A target without\n"
+	"SCRIPT and -e gives a prompt.\n"
 	"Exit status: PROGRAM's own (128+N when signal N killed it); 1: error in a script; 2: wrong usage;\n"
 	"3: cannot be traced; 126, 127: PROGRAM cannot be executed, is not there; 130, 143, 129: interrupted.\n";
 
@@ -141,8 +146,11 @@ static int parse(int argc, char **argv, struct arguments *ret, bool *ret_done)
 			ret->follow = true;
 			break;
 		case 'i':
+			ret->interactive = true;
+			break;
 		case 'w':
-			return wrong("-%s is not in this version", option == 'i' ? "i (the REPL)" : "w (reloading)");
+			ret->watch = true;
+			break;
 		case 'q':
 			ret->quiet = true;
 			break;
@@ -167,15 +175,18 @@ static int parse(int argc, char **argv, struct arguments *ret, bool *ret_done)
 	return parse_rest(argc, argv, last_value, ret);
 }
 
+static bool has_prompt(const struct arguments *args)
+{
+	return args->interactive || (!args->script && !args->n_chunks && (args->attach || args->program));
+}
+
 static int check(const struct arguments *args)
 {
 	if (args->attach && args->program)
 		return wrong("%s: a process to attach to and a program to spawn; one of them", "-p PID and -- PROGRAM");
-	if (args->script || args->n_chunks)
-		return 0;
-	if (args->attach || args->program)
-		return wrong("%s: give a SCRIPT or -e CHUNK (the REPL is not in this version)", "no script");
-	if (args->n_libraries)
+	if (args->watch && !args->script)
+		return wrong("%s: no SCRIPT whose file could change", "-w");
+	if (args->script || args->n_chunks || has_prompt(args) || args->n_libraries)
 		return 0;
 	return wrong("%s: a SCRIPT, -e CHUNK or a program expected", "nothing to do");
 }
@@ -237,14 +248,15 @@ static int explain(const struct ph_err *err)
 	return STATUS_SCRIPT;
 }
 
-static int open_target(const struct arguments *args, struct ph_session **ret)
+static int open_target(const struct arguments *args)
 {
+	struct ph_session *target = NULL;
 	struct ph_err err = { 0 };
-	int r = 0;
+	int r = 0, null = -1;
 
 	ph_bind_enter();
 	if (args->attach) {
-		r = ph_session_attach(ph_bind.tracer, args->pid, args->follow, ret, &err);
+		r = ph_session_attach(ph_bind.tracer, args->pid, args->follow, &target, &err);
 	} else if (args->program) {
 		struct ph_spawn_options options = PH_SPAWN_OPTIONS_INIT;
 
@@ -252,14 +264,21 @@ static int open_target(const struct arguments *args, struct ph_session **ret)
 		options.follow = args->follow;
 		options.ignored = &ph_bind.ignored;
 		options.blocked = &ph_bind.blocked;
-		r = ph_session_spawn(ph_bind.tracer, &options, ret, &err);
+		options.own_group = ph_bind.own_groups;
+		/* Commands that are piped in are for us, and not for the target. */
+		if (has_prompt(args) && !isatty(STDIN_FILENO))
+			options.stdio[0] = null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		r = ph_session_spawn(ph_bind.tracer, &options, &target, &err);
 	}
 	ph_bind_leave();
+	if (null >= 0)
+		close(null);
 	if (r < 0)
 		return explain(&err);
 	/* Its end is asked for after Lua may have forgotten it. */
-	if (*ret)
-		ph_bind_adopt(ph_session_ref(*ret));
+	ph_bind.target = target;
+	if (target)
+		ph_bind_adopt(ph_session_ref(target));
 	return 0;
 }
 
@@ -317,11 +336,19 @@ static int status_of(struct ph_reason reason)
 	return STATUS_OK;
 }
 
-static int run(const struct arguments *args, struct ph_session *target, const char *path)
+static int run(const struct arguments *args, const char *path)
 {
+	struct ph_session *target = ph_bind.target;
 	bool good = run_scripts(args, path);
 
-	if (good && target && !target->was_run && !ph_session_has_ended(target)) {
+	if (has_prompt(args) && (!ph_bind.interrupted || ph_bind.interrupted == SIGINT)) {
+		if (!good) {
+			ph_bind_interrupt_clear();
+			ph_bind_report("");
+		}
+		good = ph_script_call("prompt");
+		target = ph_bind.target;
+	} else if (good && target && !target->was_run && !ph_session_has_ended(target)) {
 		ph_bind_set_current(target);
 		good = ph_script_call("drive");
 	}
@@ -333,6 +360,15 @@ static int run(const struct arguments *args, struct ph_session *target, const ch
 	}
 	/* Also of one that is kept before its end, for its snapshots. */
 	return target ? status_of(ph_session_reason(target)) : STATUS_OK;
+}
+
+static bool prepare_prompt(const struct arguments *args, const char *path)
+{
+	ph_script_set_options(args->interactive, args->watch, path, args->program);
+	if (ph_bind_open_compiler(&ph_bind) && ph_script_call("prepare"))
+		return true;
+	ph_bind_report("");
+	return false;
 }
 
 /* What FILE did not take is an error, not a shorter file. */
@@ -347,7 +383,6 @@ static int finish_output(const struct arguments *args, int status)
 
 static int start(const struct arguments *args)
 {
-	struct ph_session *target = NULL;
 	char *path = NULL;
 	int status;
 
@@ -366,17 +401,20 @@ static int start(const struct arguments *args)
 	}
 	ph_script_set_paths(path);
 	ph_bind_interrupt_install();
-	status = open_target(args, &target);
-	tell_start(args, target);
+	status = open_target(args);
+	tell_start(args, ph_bind.target);
+	if (status == 0 && (has_prompt(args) || args->watch))
+		status = prepare_prompt(args, path) ? 0 : STATUS_SCRIPT;
 	if (status == 0)
-		status = run(args, target, path);
-	if (target) {
-		ph_bind_tell_pending(target);
-		tell_end(args, target);
+		status = run(args, path);
+	if (ph_bind.target) {
+		ph_bind_tell_pending(ph_bind.target);
+		tell_end(args, ph_bind.target);
 	}
 	status = finish_output(args, status);
 	ph_bind_enter();
-	ph_session_unref(target);
+	ph_session_unref(ph_bind.target);
+	ph_bind.target = NULL;
 	ph_bind_leave();
 	ph_bind_close(&ph_bind);
 	free(path);
@@ -400,5 +438,10 @@ int main(int argc, char **argv)
 	ph_bind.verbose = args.verbose;
 	if (args.output && (status = redirect_output(args.output)) != 0)
 		return status;
+	if (has_prompt(&args)) {
+		ph_prompt_wrap_output();
+		ph_terminal_open();
+		ph_bind.own_groups = ph_terminal_can_be_given();
+	}
 	return start(&args);
 }

@@ -174,6 +174,7 @@ struct ph_spawn_options {
 	char *const *env;		/* NULL: ours */
 	const char *cwd;
 	int stdio[3];			/* descriptors; -1: ours. Stay the caller's. */
+	bool own_group;			/* a process group of its own, for a terminal to be handed to */
 	bool no_aslr;
 	bool follow;			/* children too */
 	bool new_session;		/* setsid(2); the first of stdio that is a terminal becomes its controlling one */

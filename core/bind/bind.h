@@ -29,6 +29,7 @@ struct ph_bind {
 	struct ph_thread *now_thread;	/* counted */
 	struct ph_process *event_process;	/* of the event being handled, which may have no thread left; or NULL */
 	struct ph_bind_call *call;	/* the hook that runs; NULL: none */
+	struct ph_session *target;	/* counted: the command line's, whose status is ours; NULL: none */
 	struct ph_session *current;	/* counted: the one that globals act on; NULL: none yet */
 	volatile sig_atomic_t interrupted;	/* the signal */
 	volatile sig_atomic_t busy;	/* inside the engine: its state is not to be touched from a handler */
@@ -41,6 +42,9 @@ struct ph_bind {
 	volatile sig_atomic_t flushing;	/* we see ourselves whether standard output takes it */
 	bool has_compiler;		/* ph_bind_open_compiler was called */
 	bool own_stdout;		/* -o: nobody shares what scripts print */
+	bool own_groups;		/* spawned targets have process groups, for the terminal to go to and fro */
+	bool driven;			/* a script or line has run a session */
+	bool soft_interrupt;		/* a prompt is there for Ctrl-C to lead to, and for errors of hooks */
 	sigset_t ignored, blocked;	/* as our caller left them, for spawned programs */
 };
 
@@ -103,6 +107,7 @@ bool ph_bind_flush(void);
 /* interrupt.c: SIGINT, SIGTERM and SIGHUP end scripts, softly at first. */
 void ph_bind_interrupt_install(void);
 int ph_bind_interrupt_status(void);	/* of the process that was interrupted */
+void ph_bind_interrupt_clear(void);	/* it has been answered */
 void ph_bind_open_last_words(lua_State *L);	/* core -> core */
 void ph_bind_last_words(void);		/* has them said; targets are gone by now */
 
@@ -170,6 +175,9 @@ void ph_bind_open_interactive(lua_State *L);	/* streams -> streams */
 void ph_bind_open_module(lua_State *L);
 void ph_bind_open_backtrace(lua_State *L);
 void ph_bind_open_types(lua_State *L);
+void ph_bind_open_prompt(lua_State *L);
+void ph_bind_open_repl(lua_State *L);
+void ph_bind_open_guard(lua_State *L);
 void ph_bind_open_core(lua_State *L);
 
 void ph_bind_push_session(lua_State *L, struct ph_session *session);
@@ -208,6 +216,14 @@ struct ph_process *ph_bind_check_process(lua_State *L, const char *what);
 
 /* Runs it as session:run does; raises what that raises. */
 void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret);
+
+/* The same, giving what ph_session_run gave; an error of a hook, -ECANCELED, is kept. */
+int ph_bind_try_run(lua_State *L, struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret,
+		    struct ph_err *err);
+
+/* The same, with our terminal handed to a target that we spawned in a group of its own. */
+int ph_bind_run_in_foreground(lua_State *L, struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret,
+			      struct ph_err *err);
 
 /* What the globals act on, and what regs and mem mean, from here on. */
 void ph_bind_set_current(struct ph_session *session);

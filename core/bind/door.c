@@ -29,7 +29,7 @@ static int message_handler(lua_State *L)	/* error -> error */
 }
 
 /* registry: functions made once, so that an event makes none. */
-static int message_handler_ref, prepare_ref, answer_ref, new_thread_ref, trace_ref;
+static int message_handler_ref, prepare_ref, answer_ref, new_thread_ref, trace_ref, guard_ref = LUA_NOREF;
 
 bool ph_bind_call(lua_State *L, int n_args, int n_results)
 {
@@ -380,6 +380,36 @@ static bool keep_error(lua_State *L, struct ph_bind_call *call)
 	return true;
 }
 
+/*
+ * core.guard(fn): while a prompt is there, hooks are called through it, as fn(function, arguments …): what it sees of one
+ * that fails is still there.
+ */
+static int l_guard(lua_State *L)
+{
+	lua_settop(L, 1);
+	luaL_unref(L, LUA_REGISTRYINDEX, guard_ref);
+	guard_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 0;
+}
+
+static int l_keep_trace(lua_State *L)	/* core.keep_trace(error, traceback): of an error that is on its way out of a hook */
+{
+	const char *trace = luaL_checkstring(L, 2);
+
+	lua_pushvalue(L, 1);
+	ph_bind_keep_error(L);
+	ph_bind.error_trace = strdup(trace);
+	return 0;
+}
+
+void ph_bind_open_guard(lua_State *L)		/* core -> core */
+{
+	lua_pushcfunction(L, l_guard);
+	lua_setfield(L, -2, "guard");
+	lua_pushcfunction(L, l_keep_trace);
+	lua_setfield(L, -2, "keep_trace");
+}
+
 static int l_push_error(lua_State *L)	/* struct ph_err -> error */
 {
 	ph_bind_push_error(L, lua_touserdata(L, 1));
@@ -651,6 +681,11 @@ static struct ph_action call_function(const struct ph_event *event, int fn_ref, 
 			lua_pushinteger(call->L, number);
 			lua_pushinteger(call->L, ph_thread_tid(event->thread));
 			n = 4;
+		}
+		if (n >= 0 && ph_bind.soft_interrupt && guard_ref != LUA_NOREF) {
+			lua_rawgeti(call->L, LUA_REGISTRYINDEX, guard_ref);
+			lua_insert(call->L, -2 - n);
+			n++;
 		}
 		if (n >= 0)
 			good = run_call(L, call, n, &action);

@@ -109,8 +109,16 @@ static int l_concat(lua_State *L)	/* "words: " .. err */
 	return 1;
 }
 
+static int l_is_ours(lua_State *L)	/* core.is_ours(source), as debug.getinfo gives it */
+{
+	lua_pushboolean(L, is_ours(luaL_checkstring(L, 1)));
+	return 1;
+}
+
 void ph_bind_open_errors(lua_State *L)
 {
+	lua_pushcfunction(L, l_is_ours);
+	lua_setfield(L, -2, "is_ours");
 	luaL_newmetatable(L, ERROR_CLASS);
 	lua_pushcfunction(L, l_tostring);
 	lua_setfield(L, -2, "__tostring");

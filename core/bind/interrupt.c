@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/terminal.h"
 #include "engine/close.h"
 
 /*
@@ -16,19 +17,38 @@
  *	in Lua		a debug hook raises at the next instruction
  *	elsewhere	code that the JIT compiled runs no debug hooks, and neither do C functions of libraries; after
  *			PATIENCE ticks everything is ended from the signal handler itself
+ * Where a prompt is, SIGINT leads there (ph_bind_interrupt_clear), and only pressing it PRESSES times ends everything.
  * The timer also closes the gap between looking at the flag and going to sleep in a wait: it interrupts again.
  */
 #define TICK_US 20000
 #define PATIENCE 15
+#define PRESSES 3
+#define HOOK_PATIENCE 5
 
 #define NOBODY_READS "cannot write standard output: Broken pipe"
 
 static volatile sig_atomic_t ticks;
+static volatile sig_atomic_t presses;	/* of Ctrl-C, for one thing */
+
+static bool leads_to_prompt(void)
+{
+	return ph_bind.soft_interrupt && ph_bind.interrupted == SIGINT;
+}
 
 static void raise_interrupted(lua_State *L, lua_Debug *ar)
 {
 	(void)ar;
+	/* Once: what the prompt does with the error is not to be interrupted. */
+	if (leads_to_prompt())
+		lua_sethook(L, NULL, 0, 0);
 	luaL_error(L, ph_bind.interrupted == SIGPIPE ? NOBODY_READS : "interrupted");
+}
+
+/* As luajit(1) does it: safe in a handler, it changes how the next instruction is dispatched. */
+static void raise_soon(void)
+{
+	if (ph_bind.L)
+		lua_sethook(ph_bind.L, raise_interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
 static void interrupt(int sig)
@@ -37,14 +57,15 @@ static void interrupt(int sig)
 
 	ph_bind.interrupted = sig;
 	ticks = 0;
-	/* As luajit(1) does it: safe in a handler, it changes how the next instruction is dispatched. */
-	if (ph_bind.L)
-		lua_sethook(ph_bind.L, raise_interrupted, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+	/* A prompt's Ctrl-C is not meant for a hook that happens to be at work, or comes next, unless it stays there. */
+	if (!leads_to_prompt() || (ph_bind.depth == 0 && !ph_bind.busy))
+		raise_soon();
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
 static void on_signal(int sig)
 {
+	presses++;
 	interrupt(sig);
 }
 
@@ -74,7 +95,11 @@ static void say(const char *text)
 static void on_tick(int sig)
 {
 	(void)sig;
-	if (!ph_bind.interrupted || ++ticks < PATIENCE || ph_bind.busy)
+	if (!ph_bind.interrupted)
+		return;
+	if (++ticks == HOOK_PATIENCE && leads_to_prompt() && ph_bind.depth > 0)
+		raise_soon();
+	if (ticks < PATIENCE || ph_bind.busy || (leads_to_prompt() && presses < PRESSES))
 		return;
 	if (!ph_bind.tracer)
 		_exit(ph_bind_interrupt_status());
@@ -83,7 +108,23 @@ static void on_tick(int sig)
 	else
 		say("ptracehook: interrupted: the script did not end by itself\n");
 	ph_tracer_abandon(ph_bind.tracer);
+	ph_terminal_restore();
 	_exit(ph_bind_interrupt_status());
+}
+
+void ph_bind_interrupt_clear(void)
+{
+	struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	sigset_t all, old;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	setitimer(ITIMER_REAL, &never, NULL);
+	ph_bind.interrupted = 0;
+	presses = 0;
+	if (ph_bind.L)
+		lua_sethook(ph_bind.L, NULL, 0, 0);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
 int ph_bind_interrupt_status(void)
@@ -155,5 +196,6 @@ void ph_bind_exit(int status)
 	fflush(NULL);
 	if (ph_bind.tracer)
 		ph_tracer_abandon(ph_bind.tracer);
+	ph_terminal_restore();
 	_exit(status);
 }

@@ -183,6 +183,31 @@ bool ph_script_run_file(const char *path, int n_arguments, char **arguments)
 	return ph_bind_call(L, n_arguments, 0) && ph_bind_flush();
 }
 
+void ph_script_set_options(bool interactive, bool watch, const char *path, char **program)
+{
+	lua_State *L = ph_bind.L;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+	lua_getfield(L, -1, "ptracehook.core");
+	lua_newtable(L);			/* loaded core options */
+	lua_pushboolean(L, interactive);
+	lua_setfield(L, -2, "interactive");
+	lua_pushboolean(L, watch);
+	lua_setfield(L, -2, "watch");
+	lua_pushstring(L, path);
+	lua_setfield(L, -2, "path");
+	if (program) {
+		lua_newtable(L);
+		for (int i = 0; program[i]; i++) {
+			lua_pushstring(L, program[i]);
+			lua_rawseti(L, -2, i + 1);
+		}
+		lua_setfield(L, -2, "program");
+	}
+	lua_setfield(L, -2, "command_line");
+	lua_pop(L, 2);
+}
+
 bool ph_script_call(const char *function)
 {
 	lua_State *L = ph_bind.L;

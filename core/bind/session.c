@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/terminal.h"
 
 #define SESSION "Session"
 #define OPEN "ptracehook.open"	/* registry: sessions that have not ended, so that none ends by being forgotten */
@@ -141,6 +142,7 @@ static int l_spawn(lua_State *L)
 	options.path = optional_string(L, 1, "path");
 	options.cwd = optional_string(L, 1, "cwd");
 	options.no_aslr = flag(L, 1, "no_aslr");
+	options.own_group = ph_bind.own_groups;
 	options.follow = flag(L, 1, "follow");
 	options.new_session = flag(L, 1, "new_session");
 	options.ignored = &ph_bind.ignored;
@@ -242,19 +244,66 @@ void ph_bind_push_reason(lua_State *L, const struct ph_reason *reason)
 	}
 }
 
-/* A failed run's session is closed: an error in a hook ends it for good. */
+/* A failed run's session is closed: an error in a hook ends it for good, unless somebody can look at it. */
 static void see_run(struct ph_session *session, int code)
 {
-	if (code == -ECANCELED && session->failure.code == code)
+	if (code == -ECANCELED && session->failure.code == code && !ph_bind.soft_interrupt)
 		ph_session_close(session);
 	see_thread(session);
 	if (ph_session_has_ended(session))
 		ph_bind_tell_pending(session);
 }
 
-static void run_several(lua_State *L, struct ph_session **sessions, size_t n, int64_t timeout, struct ph_reason *ret)
+static int try_several(lua_State *L, struct ph_session **sessions, size_t n, int64_t timeout, struct ph_reason *ret,
+		       struct ph_err *err)
 {
 	lua_State *before = ph_bind.L;
+	int r;
+
+	ph_bind.L = L;
+	ph_bind_enter();
+	r = ph_sessions_run(sessions, n, timeout, ret, err);
+	ph_bind_leave();
+	for (size_t i = 0; i < n; i++)
+		see_run(sessions[i], r);
+	ph_bind.L = before;
+	return r;
+}
+
+int ph_bind_try_run(lua_State *L, struct ph_session *session, int64_t timeout, struct ph_reason *ret,
+		    struct ph_err *err)
+{
+	return try_several(L, &session, 1, timeout, ret, err);
+}
+
+/* Our terminal goes to the first of them that we spawned. */
+static int run_in_foreground(lua_State *L, struct ph_session **sessions, size_t n, int64_t timeout,
+			     struct ph_reason *ret, struct ph_err *err)
+{
+	size_t first = 0;
+	bool is_given;
+	int r;
+
+	while (first < n && (!sessions[first]->spawned || ph_session_has_ended(sessions[first])))
+		first++;
+	is_given = ph_bind.depth == 0 && first < n;
+	ph_bind.driven = true;
+	if (is_given)
+		ph_terminal_give(ph_session_pid(sessions[first]));
+	r = try_several(L, sessions, n, timeout, ret, err);
+	if (is_given)
+		ph_terminal_take();
+	return r;
+}
+
+int ph_bind_run_in_foreground(lua_State *L, struct ph_session *session, int64_t timeout, struct ph_reason *ret,
+			      struct ph_err *err)
+{
+	return run_in_foreground(L, &session, 1, timeout, ret, err);
+}
+
+static void run_several(lua_State *L, struct ph_session **sessions, size_t n, int64_t timeout, struct ph_reason *ret)
+{
 	struct ph_err err;
 	int r;
 
@@ -262,13 +311,7 @@ static void run_several(lua_State *L, struct ph_session **sessions, size_t n, in
 		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
 		lua_error(L);
 	}
-	ph_bind.L = L;
-	ph_bind_enter();
-	r = ph_sessions_run(sessions, n, timeout, ret, &err);
-	ph_bind_leave();
-	for (size_t i = 0; i < n; i++)
-		see_run(sessions[i], r);
-	ph_bind.L = before;
+	r = run_in_foreground(L, sessions, n, timeout, ret, &err);
 	if (r == -ECANCELED) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
 		lua_error(L);

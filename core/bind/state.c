@@ -11,6 +11,7 @@
 
 #include "bind/bind.h"
 #include "bind/embed.h"
+#include "bind/prompt.h"
 #include "engine/cpu.h"
 #include "os/wait.h"
 
@@ -203,6 +204,8 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_module(L);
 	ph_bind_open_backtrace(L);
 	ph_bind_open_types(L);
+	ph_bind_open_prompt(L);
+	ph_bind_open_guard(L);
 	return 1;
 }
 
@@ -350,6 +353,7 @@ void ph_bind_close(struct ph_bind *bind)
 	lua_State *L = bind->L;
 
 	bind->busy++;
+	ph_prompt_close();
 	ph_bind_set_now(NULL);
 	ph_tracer_free(bind->tracer);
 	bind->tracer = NULL;

@@ -197,7 +197,7 @@ static int spawn_at(struct ph_session *session, const struct ph_spawn_options *o
 	struct ph_os_limit limits[RLIM_NLIMITS];
 	struct ph_os_spawn spawn = { .path = path, .argv = options->argv, .cwd = options->cwd, .limits = limits,
 				     .env = options->env ? options->env : environ, .no_aslr = options->no_aslr,
-				     .new_session = options->new_session };
+				     .new_session = options->new_session, .own_group = options->own_group };
 	struct ph_os_child child;
 	int r;
 

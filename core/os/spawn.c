@@ -109,6 +109,8 @@ static int run_child(struct ph_os_childhood *childhood)
 	r = spawn->new_session ? leave_session(spawn->stdio) : 0;
 	if (r < 0)
 		return (int)r;
+	if (spawn->own_group && !spawn->new_session)
+		ph_os_raw(SYS_setpgid, 0, 0, 0, 0);
 	childhood->step = STEP_CWD;
 	r = spawn->cwd ? ph_os_raw(SYS_chdir, (long)spawn->cwd, 0, 0, 0) : 0;
 	if (r < 0)

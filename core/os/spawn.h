@@ -27,6 +27,7 @@ struct ph_os_spawn {
 	const char *cwd;	/* NULL: ours */
 	int stdio[3];		/* descriptors for 0, 1, 2; -1: ours */
 	bool new_session;	/* setsid(2); the first of stdio that is a terminal becomes its controlling one */
+	bool own_group;		/* setpgid(2) */
 	bool no_aslr;		/* personality(2), ADDR_NO_RANDOMIZE */
 	const struct ph_os_limit *limits;
 	size_t n_limits;

@@ -55,6 +55,7 @@ local dynamic = {
 	this = function() return relay.this end,
 	original = function() return relay.original end,
 }
+core.dynamic = dynamic
 for _, name in ipairs { "thread", "process" } do
 	dynamic[name] = function()
 		load_session()
@@ -67,6 +68,7 @@ end
 local lazy = {
 	SIG = core.signals, E = core.errnos,
 	SYS = function() return core.load("syscall").numbers end,
+	state = function() return {} end, -- what scripts keep over reloads
 }
 
 -- The table that regs or mem will be, empty until then.
@@ -85,7 +87,17 @@ local function later(module)
 end
 M.regs, M.mem = later "regs", later "mem"
 
+-- What the prompt brings, in scripts too: loaded when one of them is named.
+local prompt_names = {
+	repl = true, cont = true, pause = true, ctx = true, dis = true, restart = true, quit = true, save = true,
+	load_script = true, reload = true, help = true,
+}
+
 local function lookup(self, name)
+	if prompt_names[name] then
+		load_session()
+		return core.load("repl.verbs").globals[name]
+	end
 	local get, make = dynamic[name], lazy[name]
 	if get then
 		return get()

@@ -11,4 +11,14 @@ function M.drive()
 	run(core.current())
 end
 
+-- Before the scripts, when a prompt will follow them or their files are watched.
+function M.prepare()
+	assert(require("ptracehook").repl)
+	core.load("repl").prepare(core.command_line)
+end
+
+function M.prompt()
+	core.load("repl").main()
+end
+
 return M

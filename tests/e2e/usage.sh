@@ -28,7 +28,7 @@ test_help_goes_to_standard_output() {
 		expect_status 0
 		expect_stderr ''
 		expect_stdout_like '^usage: ptracehook \[options\] \[SCRIPT \[ARG\.\.\.\]\] \[-- PROGRAM \[ARG\.\.\.\]\]$'
-		for letter in p e l f o q v V h; do
+		for letter in p e l i f w o q v V h; do
 			expect_stdout_like "^  -$letter "
 		done
 	done
@@ -71,11 +71,8 @@ test_a_program_and_a_pid_are_wrong_usage() {
 	wrong_usage "-p PID and -- PROGRAM" -p $$ -e '' -- true
 }
 
-test_what_this_version_lacks_says_so() {
-	wrong_usage "-i .*not in this version" -i -- true
-	wrong_usage "-w .*not in this version" -w script.lua
-	wrong_usage "no script.*REPL is not in this version" -- true
-	wrong_usage "no script.*REPL is not in this version" -p $$
+test_watching_needs_a_script() {
+	wrong_usage "-w: no SCRIPT whose file could change" -w -- true
 }
 
 test_output_file_that_cannot_be_written() {

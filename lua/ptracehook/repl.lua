@@ -1,0 +1,418 @@
+-- repl - the prompt: lines are read, run, and what they give is shown; the target runs while one types.
+--
+-- Each line runs while every thread of the session stands still, and those that ran go on behind it: so everything
+-- works at the prompt as it does outside of hooks. verbs.lua has what acts on a target, words.lua what stands for Lua.
+
+local core = require "ptracehook.core"
+local eval = core.load "repl.eval"
+local frame = core.load "repl.frame"
+local show = core.load "repl.show"
+local track = core.load "repl.track"
+
+local prompt = core.prompt()
+
+local M = {
+	running = false, -- the current session's threads run while one types
+	results = 0,
+	lines = {}, -- of this session's input, for save()
+	line_number = 0,
+	prompt = prompt,
+}
+
+local verbs, words -- loaded behind us: they use us
+
+local main_loop -- the outermost prompt is there
+local leaving -- {action}: the innermost prompt is to end
+local depth = 0 -- of prompts in hooks
+
+local function say(...)
+	print(show.paint("dim", string.format(...)))
+end
+M.say = say
+
+local function report_error(text, trace)
+	io.stdout:flush()
+	local shown = "ptracehook: " .. text .. (trace and trace ~= "" and "\n" .. trace or "") .. "\n"
+	io.stderr:write(show.paint("error", shown))
+	io.stderr:flush()
+end
+M.report_error = report_error
+
+-- ---- Where the target is
+
+local function alive()
+	local session = core.current()
+	return session and not session.ended and session or nil
+end
+M.alive = alive
+
+-- Registers of the stops before and now, for what changed to be marked.
+local stops = {}
+
+local function note_stop(thread)
+	local ok, values = pcall(function() return thread.regs:all() end)
+	if not ok then
+		return
+	end
+	local now = stops[#stops]
+	if now and now.tid == thread.tid and now.values.rip == values.rip and now.values.rsp == values.rsp then
+		now.values = values
+		return
+	end
+	stops[#stops + 1] = { tid = thread.tid, values = values }
+	if #stops > 2 then
+		table.remove(stops, 1)
+	end
+end
+
+function M.registers_before(tid)
+	local before = stops[#stops - 1]
+	return before and before.tid == tid and before.values or nil
+end
+
+local function place_of(thread)
+	local ok, place = pcall(function()
+		return core.where(thread.session, thread.regs.rip)
+	end)
+	return ok and place or nil
+end
+
+local function prompt_text()
+	local session = core.current()
+	if not session then
+		return "> "
+	elseif session.ended then
+		return ("[%d ended]> "):format(session.pid)
+	elseif M.running and depth == 0 then
+		return ("[%d running]> "):format(session.pid)
+	end
+	local thread = core.thread()
+	local place = thread and place_of(thread)
+	return ("[%d stopped%s]> "):format(session.pid, place and " " .. place or "")
+end
+
+-- What will run next.
+function M.tell_place()
+	local thread = core.thread()
+	if not thread or not pcall(function() return thread.regs.rip end) then
+		return
+	end
+	note_stop(thread)
+	local ok, line = pcall(core.load("repl.context").next_line, thread)
+	print(ok and line or tostring(line))
+end
+
+local tell = {
+	exit = function(reason, pid) say("process %d ended with status %d", pid, reason.code) end,
+	signal = function(reason, pid)
+		say("process %d was killed by %s%s", pid, reason.signal, reason.core and ", and left a core dump" or "")
+	end,
+	detach = function(_, pid) say("process %d is let go", pid) end,
+	stop = function(reason)
+		local what = reason.breakpoint and tostring(reason.breakpoint) or reason.watch and tostring(reason.watch)
+			or "event " .. tostring(reason.event)
+		say("thread %d stopped: %s", reason.thread and reason.thread.tid or 0,
+			reason.event == "signal" and "interrupted, or at a signal" or what)
+		eval.frame = eval.copied and reason.thread and eval.copied_tid == reason.thread.tid and eval.copied or nil
+		M.tell_place()
+	end,
+	timeout = function() end,
+}
+
+-- The run is over.
+function M.report(reason)
+	M.running = false
+	eval.frame = nil
+	tell[reason.kind](reason, core.current() and core.current().pid or 0)
+	if reason.kind ~= "stop" and reason.kind ~= "timeout" and M.is_terminal and track.can_restart() then
+		say "restart() starts it anew, with the hooks in place"
+	end
+end
+
+-- A hook has failed: its locals are there to be looked at.
+function M.report_failure(message, trace)
+	M.running = false
+	prompt.interrupted() -- that may be why
+	report_error("error in a hook: " .. tostring(message), trace)
+	eval.frame, M.failed_frame = M.failed_frame, nil
+	M.tell_place()
+end
+
+-- ---- One line
+
+local function remember_results(results)
+	for i = 1, results.n do
+		M.results = M.results + 1
+		_G["_" .. M.results] = results[i]
+	end
+	if results.n > 0 then
+		_G._ = results[1]
+	end
+end
+
+local function print_results(results, moved)
+	if moved and results.n == 1 and results[1] == true then
+		return -- step() and the like: the place says it
+	end
+	for i = 1, results.n do
+		print(show.show(results[i]))
+	end
+end
+
+-- Code that the JIT compiler made cannot be interrupted, so that what is typed on a terminal is not compiled.
+local function interruptible(fn, skipped)
+	if not M.is_terminal or depth > 0 then
+		return eval.run(fn, skipped)
+	end
+	local jit = require "jit"
+	jit.off()
+	jit.flush()
+	local ok, results = eval.run(fn, skipped)
+	jit.on()
+	return ok, results
+end
+
+local function fails(failure)
+	report_error(failure.text, failure.trace)
+	if not M.is_terminal and not M.goes_on then
+		core.exit(1)
+	end
+end
+
+local function is_return(text)
+	return depth > 0 and text:find "^%s*return%f[^%w_]" ~= nil
+end
+
+-- Where the thread is that the globals mean, for what moves it to be noticed.
+local function position()
+	local thread = core.thread()
+	local ok, rip = pcall(function() return thread.regs.rip end)
+	return ok and ("%d:%s"):format(thread.tid, rip) or nil
+end
+
+local function run_chunk(fn, skipped, text)
+	local session, thread, before = core.current(), core.thread(), position()
+	prompt.driven() -- forget about the last line's
+	local ok, results = interruptible(fn, skipped)
+	prompt.interrupted()
+	io.stdout:flush()
+	local moved = prompt.driven()
+	if moved and M.running and depth == 0 then
+		M.running = false
+	end
+	moved = moved or depth > 0 and position() ~= before
+	if not ok then
+		fails(results)
+	elseif is_return(text) then
+		leaving = { results[1] }
+		return
+	else
+		remember_results(results)
+		print_results(results, moved)
+	end
+	local now = alive()
+	if moved and not M.told and now then
+		M.tell_place()
+	elseif session and session.ended and thread and not M.told and session == core.current() and moved then
+		M.report(session:run())
+	end
+	M.told = false
+	if M.running and not now then
+		M.running = false
+	end
+end
+
+local pending -- lines of a chunk that is not whole yet
+
+-- The line, or with those before it the chunk, that was typed.
+local function take(text)
+	if pending then
+		text = pending .. "\n" .. text
+	end
+	local word = not pending and eval.word(text, words.list)
+	local first = M.line_number - select(2, text:gsub("\n", ""))
+	local fn, more, is_part = eval.compile(word or text, not M.is_terminal and first or 1)
+	if not fn and is_part then
+		pending = text
+		return
+	end
+	pending = nil
+	if text:find "%S" then
+		M.remember(text)
+	end
+	if not fn then
+		fails { text = more, trace = "" }
+		return
+	end
+	M.lines[#M.lines + 1] = word or text
+	run_chunk(fn, more, text)
+end
+
+-- ---- The loop
+
+-- Ctrl-D, or the end of a pipe.
+local function at_end()
+	pending = nil
+	local session = alive()
+	if depth > 0 then
+		leaving = { nil }
+	elseif not session or verbs.may_leave(session) then
+		leaving = {}
+	end
+end
+
+local last_step -- what Enter repeats
+
+local handle = {
+	line = function(text)
+		M.line_number = M.line_number + 1
+		if text:find "^%s*$" and not pending then
+			if last_step and M.is_terminal then
+				take(last_step)
+			end
+			return
+		end
+		last_step = not pending and words.steps[text:match "^%s*(%a*)"] and text or nil
+		take(text)
+	end,
+	["end"] = function()
+		if M.is_terminal then
+			print ""
+		elseif pending then
+			local text = pending
+			pending = nil
+			fails { text = select(2, eval.compile(text, 1)), trace = "" }
+		end
+		at_end()
+	end,
+	interrupt = function()
+		print "^C"
+		pending = nil
+		if M.running and depth == 0 then
+			M.running = false
+			say "paused"
+			M.tell_place()
+		end
+	end,
+	suspend = function()
+		print "^Z"
+		prompt.suspend()
+	end,
+	reason = function(reason) M.report(reason) end,
+	failed = function(message, trace) M.report_failure(message, trace) end,
+	changed = function() M.on_changed() end,
+}
+
+local function loop()
+	leaving = nil
+	while not leaving do
+		local text = not M.is_terminal and "" or pending and ">> " or prompt_text()
+		local kind, value, more = prompt.wait(text, depth == 0 and M.running and alive() or nil)
+		handle[kind](value, more)
+	end
+	local action = leaving[1]
+	leaving = nil
+	return action
+end
+
+function M.leave(action)
+	leaving = { action }
+end
+
+function M.in_hook()
+	return depth > 0
+end
+
+-- repl(), in a hook: gives the action that `return` names.
+function M.nested()
+	M.open()
+	local session = core.current()
+	local before, before_frame = pending, eval.frame
+	pending, eval.frame = nil, frame.live()
+	depth = depth + 1
+	prompt.lead(true)
+	if session then
+		M.tell_place()
+	end
+	local ok, action = pcall(loop)
+	depth = depth - 1
+	prompt.lead(main_loop)
+	pending, eval.frame = before, before_frame
+	if not ok then
+		error(action, 0)
+	end
+	return action
+end
+
+local is_open
+
+-- Once: everything that a prompt needs.
+function M.open()
+	if is_open then
+		return
+	end
+	is_open = true
+	verbs, words = core.load "repl.verbs", core.load "repl.words"
+	local term = os.getenv "TERM"
+	M.is_terminal = prompt.open(core.load("repl.terminfo").stand_in(term))
+	show.colour = prompt.is_terminal(1) and not (os.getenv "NO_COLOR" or ""):find "." and term ~= "dumb" and term ~= nil
+	show.special = function(value)
+		if value == _G.regs then
+			return table.concat(show.registers(value:all(), core.thread() and M.registers_before(core.thread().tid)), "\n")
+		end
+	end
+	core.load("repl.history").open(M)
+	if M.is_terminal then
+		prompt.on_complete(function(line, start)
+			return core.load("repl.complete").complete(line, start)
+		end)
+	end
+end
+
+-- A hook is called through this, so that its locals are there when it fails.
+local function on_failure(message)
+	M.failed_frame = frame.copy()
+	core.keep_trace(message, debug.traceback("", 2):gsub("^\n", ""))
+	return message
+end
+
+local function pass(ok, ...)
+	if not ok then
+		error((...), 0)
+	end
+	return ...
+end
+
+function M.guard(fn, ...)
+	return pass(xpcall(fn, on_failure, ...))
+end
+
+-- Before the scripts of the command line run: what they do is remembered, for restart() and reload().
+function M.prepare(options)
+	M.options = options
+	M.goes_on = options.interactive
+	core.guard(M.guard)
+	track.start()
+	track.started_as(core.current(), options.program)
+	core.load("repl.verbs").prepare(M)
+end
+
+-- The prompt that the command line asked for.
+function M.main()
+	main_loop = true
+	M.open()
+	prompt.lead(true)
+	core.load("repl.init_files").run(M)
+	local session = alive()
+	if session and not prompt.is_spawned(session) then
+		M.running = true
+	elseif session then
+		M.tell_place()
+	end
+	loop()
+	verbs.finish()
+	prompt.lead(false)
+	main_loop = false
+end
+
+return M

@@ -1,0 +1,3 @@
+local M = {}
+function M.complete() return nil end
+return M

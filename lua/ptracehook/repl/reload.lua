@@ -1,0 +1,4 @@
+local M = {}
+function M.load() end
+function M.reload() end
+return M

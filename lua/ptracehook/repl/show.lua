@@ -1,0 +1,229 @@
+-- show - values as a person wants to see them.
+
+local ffi = require "ffi"
+local core = require "ptracehook.core"
+local number = require "ptracehook.number"
+
+local M = {}
+
+local DEPTH, ENTRIES, WIDTH, TEXT, BYTES, SHORT = 4, 60, 78, 400, 256, 8
+local LOWEST_ADDRESS = 0x1000ULL
+
+local codes = { number = "36", string = "32", keyword = "35", name = "1", dim = "2", changed = "1;31", error = "31" }
+
+-- Escapes that colour text, or the text alone.
+function M.paint(kind, text)
+	if M.colour and codes[kind] then
+		return ("\27[%sm%s\27[0m"):format(codes[kind], text)
+	end
+	return text
+end
+local paint = M.paint
+
+-- "main+0x4" for an address that has a name, else nil.
+function M.name_of(address)
+	local session = core.current()
+	if not session or address < LOWEST_ADDRESS then
+		return nil
+	end
+	local ok, name = pcall(core.where, session, address)
+	return ok and not name:find "^0x" and name or nil
+end
+
+function M.address(address)
+	local name = M.name_of(address)
+	return paint("number", number.hex(address)) .. (name and paint("dim", " <" .. name .. ">") or "")
+end
+
+local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ["\""] = "\\\"", ["\\"] = "\\\\", ["\0"] = "\\0" }
+
+function M.quote(text)
+	local quoted = text:gsub("%z%f[%d]", "\\000"):gsub("[%c\"\\\127-\255]", function(c)
+		return escapes[c] or ("\\x%02x"):format(c:byte())
+	end)
+	return '"' .. quoted .. '"'
+end
+
+-- UTF-8 is text too.
+local function is_binary(text)
+	local _, odd = text:sub(1, BYTES):gsub("[%z\1-\8\11\12\14-\31\127]", "")
+	local _, high = text:sub(1, BYTES):gsub("[\128-\255]", "")
+	local _, runes = text:sub(1, BYTES):gsub("[\194-\244][\128-\191]+", "")
+	odd = odd + (runes == 0 and high or 0)
+	return odd * 4 > math.min(#text, BYTES)
+end
+
+local function dump(text)
+	local lines = {}
+	for at = 1, math.min(#text, BYTES), 16 do
+		local row = text:sub(at, at + 15)
+		local hex = row:gsub(".", function(c) return ("%02x "):format(c:byte()) end)
+		lines[#lines + 1] = ("%04x  %-48s |%s|"):format(at - 1, hex, (row:gsub("[^ -~]", ".")))
+	end
+	if #text > BYTES then
+		lines[#lines + 1] = ("… %d bytes in all"):format(#text)
+	end
+	return table.concat(lines, "\n")
+end
+
+local function show_string(text, nested)
+	if not nested and text:find "\n[^%z]" and not text:find "[%z\1-\8\11-\31\127]" then
+		return text -- several lines were made to be read
+	elseif not nested and #text >= SHORT and is_binary(text) then
+		return dump(text)
+	elseif #text > TEXT then
+		return paint("string", M.quote(text:sub(1, TEXT))) .. (" … %d bytes in all"):format(#text)
+	end
+	return paint("string", M.quote(text))
+end
+
+local function show_cdata(value)
+	if number.is_wide(value) then
+		if ffi.istype("int64_t", value) then
+			return paint("number", tostring(value))
+		end
+		return M.address(value)
+	end
+	local text = tostring(value)
+	local ok, size = pcall(ffi.sizeof, value)
+	if text:find "^cdata<struct" and ok and size and size > 0 and not number.is_pointer(value) then
+		return text .. "\n" .. dump(ffi.string(ffi.cast("const char *", value), size))
+	end
+	return text
+end
+
+local function show_function(fn)
+	local info = debug.getinfo(fn, "S")
+	return info.what == "C" and tostring(fn) or ("function at %s:%d"):format(info.short_src, info.linedefined)
+end
+
+local function order(a, b)
+	local ta, tb = type(a), type(b)
+	if ta == tb and (ta == "number" or ta == "string") then
+		return a < b
+	end
+	return ta ~= tb and ta < tb or ta == tb and tostring(a) < tostring(b)
+end
+
+local show
+
+local function show_key(key)
+	if type(key) == "string" and key:find "^[%a_][%w_]*$" then
+		return paint("name", key)
+	end
+	return "[" .. show(key, 1, {}) .. "]"
+end
+
+local function plain_length(text)
+	return #text:gsub("\27%[[%d;]*m", "")
+end
+
+-- Short values beside each other, as many as a line takes.
+local function filled(parts, width)
+	local lines, line, used = {}, {}, 0
+	for _, part in ipairs(parts) do
+		local length = plain_length(part) + 2
+		if used > 0 and used + length > width then
+			lines[#lines + 1] = table.concat(line, ", ")
+			line, used = {}, 0
+		end
+		line[#line + 1] = part
+		used = used + length
+	end
+	lines[#lines + 1] = table.concat(line, ", ")
+	return lines
+end
+
+local function show_table(t, depth, above)
+	if above[t] then
+		return "<above>"
+	elseif next(t) == nil then
+		return "{}"
+	elseif depth > DEPTH then
+		return "{…}"
+	end
+	above[t] = true
+	local parts, n, width, several = {}, #t, 0, false
+	local function add(text)
+		parts[#parts + 1] = text
+		width = width + plain_length(text) + 2
+		several = several or text:find("\n", 1, true)
+	end
+	for i = 1, math.min(n, ENTRIES) do
+		add(show(t[i], depth + 1, above))
+	end
+	local keys = {}
+	for key in next, t do
+		if not (type(key) == "number" and key >= 1 and key <= n and key % 1 == 0) then
+			keys[#keys + 1] = key
+		end
+	end
+	table.sort(keys, order)
+	local room = ENTRIES - #parts
+	for i = 1, math.min(#keys, room) do
+		add(("%s = %s"):format(show_key(keys[i]), show(rawget(t, keys[i]), depth + 1, above)))
+	end
+	above[t] = nil
+	local left = n + #keys - #parts
+	if left > 0 then
+		add(("… %d more"):format(left))
+	end
+	if not several and width + 2 * depth <= WIDTH then
+		return "{ " .. table.concat(parts, ", ") .. " }"
+	end
+	local indent = ("  "):rep(depth + 1)
+	if #keys == 0 and not several then
+		parts = filled(parts, WIDTH - 2 * depth)
+	end
+	return "{\n" .. indent .. table.concat(parts, ",\n" .. indent) .. "\n" .. ("  "):rep(depth) .. "}"
+end
+
+-- Registers of the thread that the prompt is about, what changed since it stopped last marked.
+function M.registers(values, before)
+	local names = { "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+		"r15", "rip", "rflags" }
+	local lines = {}
+	for _, name in ipairs(names) do
+		local changed = before and before[name] ~= nil and before[name] ~= values[name]
+		local text = ("%s%-7s"):format(changed and "*" or " ", name)
+		lines[#lines + 1] = (changed and paint("changed", text) or text) .. M.address(values[name])
+	end
+	return lines
+end
+
+local shown_by_name = { mem = true, regs = true }
+
+function show(value, depth, above)
+	local kind = type(value)
+	if kind == "string" then
+		return show_string(value, depth > 0)
+	elseif kind == "cdata" then
+		return show_cdata(value)
+	elseif kind == "number" then
+		return paint("number", number.show(value))
+	elseif kind == "nil" or kind == "boolean" then
+		return paint("keyword", tostring(value))
+	elseif kind == "function" then
+		return show_function(value)
+	elseif kind == "table" then
+		local meta = debug.getmetatable(value)
+		if M.special and M.special(value) then
+			return M.special(value)
+		elseif meta and (meta.__tostring or shown_by_name[value]) then
+			return tostring(value)
+		end
+		return show_table(value, depth, above)
+	end
+	return tostring(value)
+end
+
+-- The value as text, of several lines where it needs them. What a script's __tostring does wrong is shown in its place.
+function M.show(value)
+	local ok, text = pcall(show, value, 0, {})
+	if not ok then
+		return ("<%s that cannot be shown: %s>"):format(type(value), tostring(text))
+	end
+	return text
+end
+
+return M

@@ -1,0 +1,294 @@
+#!/bin/bash
+# The prompt on a terminal: the target runs while one types, and has the terminal while it runs in the foreground.
+. "$(dirname "$0")/../lib/e2e.sh"
+. "$(dirname "$0")/common.bash"
+. "$(dirname "$0")/terminal.bash"
+limit=20
+
+# open_prompt ARG...: ptracehook with them, at its first prompt.
+open_prompt() {
+	open_terminal
+	line "$PTRACEHOOK $*"
+	wait_for_prompt '^\[[0-9]+ (stopped|running).*\]>$'
+}
+
+test_lines_are_edited_and_run() {
+	open_prompt -- "$TARGETS/calc_pie" 1 2
+	line '1 + 1'
+	wait_for_screen '^2$'
+	keys -l '1 + 41'
+	keys Home
+	keys -l '100 + '
+	keys Enter
+	wait_for_screen '^142$'
+	keys Up
+	keys Enter
+	wait_until [ "$(screen | grep -c '^142$')" = 2 ]
+	line 'for i = 1, 2 do'
+	wait_for_prompt '^>>$'
+	line 'print("i", i)'
+	line 'end'
+	wait_for_screen '^i +2$'
+	# The whole chunk is one entry.
+	keys Up Enter
+	wait_until eval '[ "$(screen | grep -c "^i  *2$")" = 2 ]'
+}
+
+test_ctrl_c_clears_the_line_and_ctrl_d_asks() {
+	open_prompt -- "$TARGETS/sleeper"
+	keys -l 'rubbish('
+	keys C-c
+	wait_for_screen '\^C'
+	line '5 + 5'
+	wait_for_screen '^10$'
+	keys C-d
+	wait_for_prompt 'kill process [0-9]+\? \(y or n\) >$'
+	line n
+	wait_for_prompt '\]>$'
+	keys C-d
+	wait_for_prompt 'kill process'
+	line y
+	wait_for_prompt '^sh\$$'
+	check "killed" [ -z "$(in_terminal sleeper)" ]
+}
+
+test_a_runaway_expression_is_interrupted() {
+	open_prompt -- "$TARGETS/calc_pie" 1 2
+	line 'while true do end'
+	wait_for_screen 'do end$'
+	keys C-c
+	wait_for_screen 'ptracehook: interrupted'
+	line 'local s = 0 for i = 1, 1e12 do s = s + i % 3 end'
+	wait_for_screen 'end$'
+	keys C-c
+	wait_until eval '[ "$(screen | grep -c "ptracehook: interrupted")" = 2 ]'
+	line '"still here"'
+	wait_for_screen '^"still here"$'
+}
+
+test_a_runaway_hook_is_interrupted() {
+	open_prompt -- "$TARGETS/calc_pie" 1 2
+	line 'bp("calc", function() local mine = 7 while true do mine = mine + 0 end end)'
+	wait_for_screen '^Breakpoint 1'
+	line c
+	wait_for_screen '> c$'
+	keys C-c
+	wait_for_screen 'error in a hook: interrupted'
+	line 'mine + 100'
+	wait_for_screen '^107$'
+	line 'c'
+	wait_for_screen '^calc\(1, 2\) = 3$'
+}
+
+test_an_attached_target_runs_while_one_types() {
+	start_target busy 8
+	open_prompt -p "$target"
+	wait_for_prompt "^\[$target running\]>$"
+	expect_busy_goes_on
+	line 'n = 0 b = bp("tick", function() n = n + 1 if n % 50000 == 0 then print("count", n) end end)'
+	wait_for_screen '^count +50000$'
+	# What is being typed stays whole while hooks print.
+	keys -l 'b.hits > 1'
+	wait_for_screen '^count +150000$'
+	wait_for_prompt 'b\.hits > 1$'
+	keys -l '0'
+	keys Enter
+	wait_for_screen '^true$'
+	keys C-c
+	wait_for_screen '^paused$'
+	wait_for_prompt "^\[$target stopped .*\]>$"
+	line 'bt'
+	wait_for_screen '^#0 '
+	line 'c'
+	wait_for_prompt "^\[$target running\]>$"
+	keys C-d
+	wait_for_screen "process $target is let go"
+	wait_for_prompt '^sh\$$'
+	expect_unharmed
+	expect_busy_goes_on
+}
+
+test_a_flood_of_lines_does_not_garble_the_prompt() {
+	start_target busy 1
+	open_prompt -p "$target"
+	line 'bp("tick", function(_, b) if b.hits % 20 == 0 then print("line " .. b.hits .. " of many") end end)'
+	wait_for_screen '^line [0-9]+ of many$'
+	keys -l 'print("typed " .. 40 + 2)'
+	keys Enter
+	wait_until eval 'everything | grep -q "^typed 42$"'
+	keys C-c
+	wait_for_screen '^paused$'
+	check "whole lines only" [ -z "$(everything | grep 'of many' | grep -vE '^line [0-9]+ of many$' |
+		grep -vE '^\[.*\]> ')" ]
+	keys C-d
+	wait_for_prompt '^sh\$$'
+	expect_unharmed
+}
+
+test_ctrl_z_suspends_and_fg_resumes() {
+	start_target busy 2
+	open_prompt -p "$target"
+	line 'bp("tick", CONTINUE)'
+	wait_for_screen '^Breakpoint 1'
+	keys C-z
+	wait_for_screen 'Stopped'
+	wait_for_prompt '^sh\$$'
+	line 'fg'
+	wait_for_prompt "running\]>$"
+	line '7 * 6'
+	wait_for_screen '^42$'
+	expect_busy_goes_on
+	keys C-d
+	wait_for_prompt '^sh\$$'
+	expect_unharmed
+}
+
+test_a_shell_has_the_terminal() {
+	open_prompt -- env PS1=inner: bash --norc --noprofile -i
+	line c
+	wait_for_prompt '^inner:'
+	line 'echo "sum $((20 + 3))"'
+	wait_for_screen '^sum 23$'
+	line 'sleep 1000'
+	wait_for_screen 'sleep 1000'
+	wait_until in_terminal sleep
+	keys C-c
+	wait_for_prompt '^inner:$'
+	keys C-c
+	wait_for_prompt '\]>$'
+	line 'bp("nosuchfunction", STOP, {enabled = false}):remove()'
+	line c
+	line 'echo "sum $((30 + 3))"'
+	wait_for_screen '^sum 33$'
+	line 'exit 5'
+	wait_for_screen 'ended with status 5'
+	wait_for_prompt 'ended\]>$'
+	keys C-d
+	wait_for_prompt '^sh\$$'
+}
+
+test_vim_has_the_terminal_in_its_own_modes() {
+	command -v vim >/dev/null || skip "no vim"
+	open_prompt -- vim -u NONE file
+	line c
+	wait_for_screen '^~'
+	keys -l 'ihello from vim'
+	keys Escape
+	wait_for_screen '^hello from vim'
+	# From outside, since vim reads Ctrl-C as a character.
+	kill -INT "$(in_terminal ptracehook)"
+	wait_for_screen '\]>$'
+	line '2 + 2'
+	wait_for_screen '^4$'
+	line c
+	keys -l ':wq'
+	keys Enter
+	wait_for_screen 'ended with status 0'
+	check "what was typed" [ "$(cat file)" = 'hello from vim' ]
+	line '3 + 3'
+	wait_for_screen '^6$'
+}
+
+test_a_target_in_the_background_does_not_take_what_is_typed() {
+	open_prompt -- cat
+	line 'cont{bg = true}'
+	wait_for_prompt 'running\]>$'
+	line '6 * 7'
+	wait_for_screen '^42$'
+	line 'kill()'
+	wait_for_prompt 'ended\]>$'
+	line 'restart()'
+	wait_for_prompt 'stopped.*\]>$'
+	line 'c'
+	line 'for the cat'
+	wait_until eval '[ "$(screen | grep -c "^for the cat$")" = 2 ]'
+	keys C-d
+	wait_for_screen 'ended with status 0'
+}
+
+test_a_target_that_dies_or_execs_while_one_types_is_told() {
+	start_target sleeper
+	open_prompt -p "$target"
+	keys -l 'half a li'
+	wait_for_prompt 'half a li$'
+	kill -KILL "$target"
+	wait_for_screen 'was killed by SIGKILL'
+	wait_for_prompt "^\[$target ended\]> half a li$"
+	keys C-u
+	line '8 + 8'
+	wait_for_screen '^16$'
+	keys C-d
+	wait_for_prompt '^sh\$$'
+	open_prompt -- sh -c "'exec sleep 0.01'"
+	line 'c'
+	wait_for_screen 'process [0-9]+ runs .*/sleep now'
+	wait_for_screen 'ended with status 0'
+}
+
+test_the_terminal_closed_under_it_lets_an_attached_target_live() {
+	start_target busy 2
+	open_prompt -p "$target"
+	line 'bp("tick", CONTINUE)'
+	wait_for_screen '^Breakpoint 1'
+	close_terminal
+	wait_until eval '[ "$(tracer_of $target)" = 0 ]'
+	expect_unharmed
+	expect_busy_goes_on
+}
+
+test_history_is_kept() {
+	open_prompt -- "$TARGETS/calc_pie"
+	line 'remembered = 12345'
+	keys C-d
+	line y
+	wait_for_prompt '^sh\$$'
+	check "in the file" grep -q '^remembered = 12345$' state/ptracehook/history
+	check "for nobody else" [ "$(stat -c %a state/ptracehook)" = 700 ]
+	line "$PTRACEHOOK -- $TARGETS/calc_pie"
+	wait_for_prompt '\]>$'
+	keys C-r
+	keys -l 'membered'
+	keys Enter
+	wait_for_screen '> remembered = 12345$'
+}
+
+test_a_history_that_cannot_be_kept_is_told_once() {
+	mkdir state
+	ln -s /dev/full state/ptracehook
+	open_prompt -- "$TARGETS/calc_pie"
+	wait_for_screen 'the history cannot be kept'
+	line '1'
+	line '2 + 3'
+	wait_for_screen '^5$'
+	check "once" [ "$(screen | grep -c 'cannot be kept')" = 1 ]
+}
+
+test_a_dumb_terminal_and_a_resized_one() {
+	open_terminal
+	line "TERM=dumb $PTRACEHOOK -- $TARGETS/calc_pie"
+	wait_for_prompt '\]>$'
+	line '11 + 11'
+	wait_for_screen '^22$'
+	tmux -S "$terminal" resize-window -x 60 -y 20
+	line '12 + 12'
+	wait_for_screen '^24$'
+}
+
+test_colour_unless_told_otherwise() {
+	open_prompt -- "$TARGETS/calc_pie"
+	line '12345'
+	wait_for_screen '^12345$'
+	tmux -S "$terminal" capture-pane -p -e >coloured
+	check "colour" grep -q $'\033\[3[0-9]m12345' coloured
+	keys C-d
+	line y
+	wait_for_prompt '^sh\$$'
+	line "NO_COLOR=1 $PTRACEHOOK -- $TARGETS/calc_pie"
+	wait_for_prompt '\]>$'
+	line '54321'
+	wait_for_screen '^54321$'
+	tmux -S "$terminal" capture-pane -p -e >coloured
+	check "no colour" not grep -q $'\033\[[0-9;]*m54321' coloured
+}
+
+e2e_main "$@"
