@@ -285,7 +285,6 @@ static int open_target(const struct arguments *args)
 /* False after an error, which is kept. */
 static bool run_scripts(const struct arguments *args, const char *path)
 {
-	ph_script_set_arguments(args->argv, args->script, args->n_arguments);
 	for (int i = 0; i < args->n_libraries; i++)
 		if (!ph_script_require(args->libraries[i]))
 			return false;
@@ -400,6 +399,7 @@ static int start(const struct arguments *args)
 		return STATUS_SCRIPT;
 	}
 	ph_script_set_paths(path);
+	ph_script_set_arguments(args->argv, args->script, args->n_arguments);
 	ph_bind_interrupt_install();
 	status = open_target(args);
 	tell_start(args, ph_bind.target);

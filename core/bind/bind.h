@@ -177,6 +177,7 @@ void ph_bind_open_backtrace(lua_State *L);
 void ph_bind_open_types(lua_State *L);
 void ph_bind_open_prompt(lua_State *L);
 void ph_bind_open_repl(lua_State *L);
+void ph_bind_open_filewatch(lua_State *L);
 void ph_bind_open_guard(lua_State *L);
 void ph_bind_open_core(lua_State *L);
 

@@ -5,8 +5,19 @@
 
 local out, root = arg[1], arg[2]
 
+-- The reference, as text that a module gives: help() shows it.
+local function reference(path)
+	local file = assert(io.open(root .. "/" .. path, "rb"))
+	local chunk = assert(loadstring("return " .. ("%q"):format(file:read "*a")))
+	file:close()
+	return "ptracehook." .. path:gsub("%.lua$", ""):gsub("/", "."), string.dump(chunk, true)
+end
+
 -- Chunks of ours are named "ptracehook/…": errors name the innermost line that is none of them (error.c).
 local function compile(path)
+	if path:find "^meta/" then
+		return reference(path)
+	end
 	local file = assert(io.open(path:find "^/" and path or root .. "/" .. path, "rb"))
 	path = path:gsub("^/.*/", "")
 	local chunk = assert(loadstring(file:read "*a", "=ptracehook/" .. path:gsub("^ptracehook/", "")))

@@ -1,4 +1,5 @@
 #include "bind/bind.h"
+#include "engine/complete.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -103,12 +104,41 @@ static int l_find_syms(lua_State *L)	/* core.find_syms(session, glob) -> list */
 	return 1;
 }
 
+struct completions {
+	lua_State *L;
+	int n, max;
+};
+
+static int add_completion(const char *name, void *user)
+{
+	struct completions *completions = user;
+
+	lua_pushstring(completions->L, name);
+	lua_rawseti(completions->L, -2, ++completions->n);
+	return completions->n == completions->max;
+}
+
+static int l_complete_place(lua_State *L)	/* core.complete_place(session, prefix, max) -> list */
+{
+	struct ph_process *process = check_process(L, "complete");
+	const char *prefix = luaL_checkstring(L, 2);
+	struct completions completions = { L, 0, luaL_checkint(L, 3) };
+	struct ph_err err;
+
+	lua_newtable(L);
+	if (ph_complete_place(process, prefix, add_completion, &completions, &err) < 0)
+		ph_bind_raise(L, &err);
+	return 1;
+}
+
 void ph_bind_open_module(lua_State *L)		/* core -> core */
 {
 	lua_pushcfunction(L, l_modules);
 	lua_setfield(L, -2, "modules");
 	lua_pushcfunction(L, l_where);
 	lua_setfield(L, -2, "where");
+	lua_pushcfunction(L, l_complete_place);
+	lua_setfield(L, -2, "complete_place");
 	lua_pushcfunction(L, l_find_syms);
 	lua_setfield(L, -2, "find_syms");
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/filewatch.h"
 #include "bind/readline.h"
 #include "bind/terminal.h"
 
@@ -416,7 +417,8 @@ static int l_wait(lua_State *L)
 		ph_readline_show(text);
 	}
 	for (;;) {
-		struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+		struct pollfd in[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+				       { .fd = ph_filewatch_fd(), .events = POLLIN } };
 
 		if (prompt.at < prompt.len || prompt.at_end)
 			take_input();
@@ -434,8 +436,11 @@ static int l_wait(lua_State *L)
 
 			if (n > 0)
 				return n;
-		} else if (poll(&in, 1, -1) == 1) {
-			take_input();
+		} else if (poll(in, 2, -1) > 0) {
+			if (in[1].revents)
+				ph_filewatch_take();
+			if (in[0].revents)
+				take_input();
 		}
 	}
 }

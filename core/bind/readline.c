@@ -21,7 +21,8 @@
 	X(rl_resize_terminal) X(rl_set_prompt) X(rl_variable_bind) X(add_history) X(append_history) \
 	X(history_truncate_file) X(read_history) X(stifle_history) X(using_history)
 #define VARIABLES(X) \
-	X(rl_attempted_completion_function) X(rl_attempted_completion_over) X(rl_catch_signals) X(rl_catch_sigwinch) \
+	X(rl_attempted_completion_function) X(rl_attempted_completion_over) X(rl_basic_quote_characters) \
+	X(rl_catch_signals) X(rl_catch_sigwinch) \
 	X(rl_completion_append_character) X(rl_completion_suppress_append) X(rl_completion_word_break_hook) \
 	X(rl_getc_function) X(rl_input_available_hook) X(rl_line_buffer) X(rl_outstream) X(rl_point) \
 	X(rl_readline_name) X(rl_redisplay_function) X(rl_terminal_name) X(history_comment_char) \
@@ -36,6 +37,7 @@ static struct {
 
 static struct ph_readline_host host;
 static bool is_shown, is_hidden;
+static char quote;	/* that began the string in which something is completed; NUL: in none */
 
 static int load(void)
 {
@@ -80,17 +82,24 @@ static void entered(char *line)
 
 static char **complete(const char *text, int start, int end)
 {
+	char **list;
+
 	(void)text;
 	/* Never file names of its own accord. */
 	*lib.rl_attempted_completion_over = 1;
-	*lib.rl_completion_append_character = '\0';
-	*lib.rl_completion_suppress_append = 1;
-	return host.complete(*lib.rl_line_buffer, start, end);
+	list = host.complete(*lib.rl_line_buffer, start, end);
+	/* A string is closed, unless more is to come in it. */
+	*lib.rl_completion_append_character = quote;
+	*lib.rl_completion_suppress_append = !quote || !list || !*list[0] || strchr(":!/", list[0][strlen(list[0]) - 1]);
+	return list;
 }
 
 static char *breaks(void)
 {
-	return (char *)(uintptr_t)host.breaks(*lib.rl_line_buffer, *lib.rl_point);
+	const char *list = host.breaks(*lib.rl_line_buffer, *lib.rl_point);
+
+	quote = list[1] ? '\0' : list[0];
+	return (char *)(uintptr_t)list;
 }
 
 int ph_readline_open(const struct ph_readline_host *new_host)
@@ -102,6 +111,7 @@ int ph_readline_open(const struct ph_readline_host *new_host)
 	host = *new_host;
 	*lib.rl_readline_name = "ptracehook";
 	*lib.rl_outstream = host.out;
+	*lib.rl_basic_quote_characters = "";
 	*lib.rl_catch_signals = 0;
 	*lib.rl_catch_sigwinch = 0;
 	*lib.rl_getc_function = next_byte;

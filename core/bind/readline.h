@@ -19,7 +19,7 @@ struct ph_readline_host {
 	void (*entered)(char *line);
 	/* An owned, NULL-terminated list of owned strings, what they have in common first; NULL: none. */
 	char **(*complete)(const char *line, int start, int end);
-	/* The characters that a word to complete does not go past. */
+	/* The characters that a word to complete does not go past; in a string its quote alone. */
 	const char *(*breaks)(const char *line, int point);
 };
 

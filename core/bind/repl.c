@@ -1,3 +1,4 @@
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -106,6 +107,27 @@ static int l_is_terminal(lua_State *L)	/* prompt.is_terminal(fd) */
 	return 1;
 }
 
+static int l_files(lua_State *L)	/* prompt.files(folder) -> {name = is a folder}; nil: it cannot be read */
+{
+	DIR *dir = opendir(luaL_checkstring(L, 1));
+	struct dirent *entry;
+
+	if (!dir)
+		return 0;
+	lua_newtable(L);
+	while ((entry = readdir(dir))) {
+		struct stat st;
+		bool is_folder = entry->d_type == DT_DIR;
+
+		if (entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN)
+			is_folder = fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
+		lua_pushboolean(L, is_folder);
+		lua_setfield(L, -2, entry->d_name);
+	}
+	closedir(dir);
+	return 1;
+}
+
 /* ---- History */
 
 static int push_result(lua_State *L, int r)
@@ -136,7 +158,7 @@ void ph_bind_open_repl(lua_State *L)		/* prompt -> prompt */
 		{ "is_spawned", l_is_spawned }, { "shares_group", l_shares_group }, { "retarget", l_retarget },
 		{ "forget", l_forget },		{ "lead", l_lead },		    { "driven", l_driven },
 		{ "unsafe", l_unsafe },		{ "interrupted", l_interrupted },   { "size", l_size },
-		{ "is_terminal", l_is_terminal }, { "remember", l_remember },	    { "history", l_history },
+		{ "files", l_files },		{ "is_terminal", l_is_terminal }, { "remember", l_remember },	    { "history", l_history },
 		{ NULL, NULL },
 	};
 

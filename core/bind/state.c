@@ -205,6 +205,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_backtrace(L);
 	ph_bind_open_types(L);
 	ph_bind_open_prompt(L);
+	ph_bind_open_filewatch(L);
 	ph_bind_open_guard(L);
 	return 1;
 }

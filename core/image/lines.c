@@ -234,24 +234,37 @@ bool ph_lines_next(struct ph_elf *elf, ph_addr vaddr, ph_addr *ret)
 	return true;
 }
 
-void ph_lines_nearest(struct ph_elf *elf, struct ph_spell *spell)
+int ph_lines_each_file(struct ph_elf *elf, int (*fn)(const char *name, void *user), void *user)
 {
 	struct ph_dwarf *dwarf = ph_dwarf_get(elf);
 	Dwarf_CU *cursor = NULL;
 	Dwarf_Die unit;
+	int r = 0;
 
-	while (dwarf && ph_dwarf_next_unit(dwarf, &cursor, &unit)) {
+	while (dwarf && r == 0 && ph_dwarf_next_unit(dwarf, &cursor, &unit)) {
 		Dwarf_Files *files;
 		size_t n;
 
 		if (dwarf_getsrcfiles(&unit, &files, &n) != 0)
 			continue;
-		for (size_t i = 0; i < n; i++) {
+		for (size_t i = 0; i < n && r == 0; i++) {
 			const char *source = dwarf_filesrc(files, i, NULL, NULL);
 			const char *slash = source ? strrchr(source, '/') : NULL;
 
 			if (source)
-				ph_spell_offer(spell, slash ? slash + 1 : source);
+				r = fn(slash ? slash + 1 : source, user);
 		}
 	}
+	return r;
+}
+
+static int offer(const char *name, void *spell)
+{
+	ph_spell_offer(spell, name);
+	return 0;
+}
+
+void ph_lines_nearest(struct ph_elf *elf, struct ph_spell *spell)
+{
+	ph_lines_each_file(elf, offer, spell);
 }

@@ -31,6 +31,9 @@ int ph_lines_at(struct ph_elf *elf, ph_addr vaddr, struct ph_line *ret);
 /* Where the next row of the line table behind vaddr's begins: behind a function's entry, where its prologue ends. */
 bool ph_lines_next(struct ph_elf *elf, ph_addr vaddr, ph_addr *ret);
 
+/* Calls fn with the name of every file, without its folders, again for each unit, until it gives nonzero; returns that. */
+int ph_lines_each_file(struct ph_elf *elf, int (*fn)(const char *name, void *user), void *user);
+
 /* Offers the name of every file, without its folders. */
 void ph_lines_nearest(struct ph_elf *elf, struct ph_spell *spell);
 

@@ -172,8 +172,15 @@ local function interruptible(fn, skipped)
 	return ok, results
 end
 
+-- "attempt to call global 'brp' (a nil value)": what was meant.
+local function with_suggestion(text)
+	local name = text:match "global '([%w_]+)' %(a nil value%)"
+	local near = name and core.load("repl.help").nearest_global(name)
+	return near and ("%s; did you mean '%s'?"):format(text, near) or text
+end
+
 local function fails(failure)
-	report_error(failure.text, failure.trace)
+	report_error(with_suggestion(failure.text), failure.trace)
 	if not M.is_terminal and not M.goes_on then
 		core.exit(1)
 	end
@@ -395,6 +402,7 @@ function M.prepare(options)
 	track.start()
 	track.started_as(core.current(), options.program)
 	core.load("repl.verbs").prepare(M)
+	core.load("repl.reload").prepare(options, { unpack(_G.arg or {}) })
 end
 
 -- The prompt that the command line asked for.

@@ -276,6 +276,26 @@ test_init_files_are_read_but_not_from_others_folders() {
 	expect_stderr_like 'broken'
 }
 
+test_help_shows_the_reference() {
+	commands 'help()' 'help(mem.find)' 'h finish' 'help "Breakpoint"' 'b = bp("calc", STOP)' 'help(b)' 'help "mem.fnd"' \
+		'spwan{}' -- -i -- "$TARGETS/calc_pie"
+	expect_stdout_like 'functions and values: .*bp'
+	expect_stdout_like '^mem.find\(pattern, range, options\)$'
+	expect_stdout_like '^finish\(\)$'
+	check "twice" [ "$(grep -c 'with it: Breakpoint:disable' stdout)" = 2 ]
+	expect_stderr_like "there is no 'mem.fnd'; did you mean 'mem.find'\?"
+	expect_stderr_like "global 'spwan' \(a nil value\); did you mean 'spawn'\?"
+}
+
+test_every_name_of_the_reference_is_in_help() {
+	local name
+	{ echo 'for _, name in ipairs {'; sed -n 's/^function \([a-z_.0-9]*\)(.*/"\1",/p' "$TOP"/lua/meta/*.lua; echo '} do help(name) end'
+	} | tr '\n' ' ' >commands
+	run "$PTRACEHOOK" -i <commands
+	expect_status 0
+	expect_stderr ''
+}
+
 test_the_prompt_costs_a_script_nothing() {
 	echo 'for name in pairs(package.loaded) do if name:find "repl" then print(name) end end' >script.lua
 	run "$PTRACEHOOK" script.lua

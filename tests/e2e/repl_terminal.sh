@@ -291,4 +291,104 @@ test_colour_unless_told_otherwise() {
 	check "no colour" not grep -q $'\033\[[0-9;]*m54321' coloured
 }
 
+# completes TEXT WANTED: Tab behind TEXT makes a line that ends with WANTED.
+completes() {
+	keys C-u
+	keys -l "$1"
+	keys Tab
+	wait_for_prompt "$2\$"
+}
+
+test_tab_completes() {
+	open_prompt -- "$TARGETS/calc_pie" 1 2
+	line 'b = bp("calc", STOP)'
+	line 'c'
+	wait_for_screen 'stopped: Breakpoint 1'
+	completes 'coll' 'collectgarbage'
+	completes 'regs.rs' 'regs.rs'
+	completes 'regs.rfl' 'regs.rflags'
+	completes 'b:rem' 'b:remove'
+	completes 'mem.find_a' 'mem.find_all'
+	completes 'bp("libc!pthread_mutex_unl' 'bp\("libc!pthread_mutex_unlock"'
+	completes 'sym("sho' 'sym\("show"'
+	completes 'bp("calc.c' 'bp\("calc.c:'
+	completes 'hook("lib' 'hook\("libc!'
+	completes 'on("sysc' 'on\("syscall"'
+	touch reachable.lua
+	completes 'load_script("reach' 'load_script\("reachable.lua"'
+	completes 'b sho' '> b show'
+	keys C-u
+	keys -l 'thread_'
+	keys Tab Tab
+	wait_for_prompt '> thread_$'
+	completes 'regs.xm' 'regs.xmm'
+	keys Tab Tab
+	wait_for_screen 'regs.xmm10 '
+}
+
+test_tab_answers_at_once_with_half_a_million_symbols() {
+	{
+		echo '.globl main'
+		echo '.text'
+		echo 'main: mov $60, %eax; xor %edi, %edi; syscall'
+		awk 'BEGIN { for (i = 0; i < 500000; i++) printf ".globl symbol_number_%d_of_many\nsymbol_number_%d_of_many: nop\n", i, i }'
+	} >many.s
+	gcc -nostdlib -static -Wl,-e,main -o many many.s || fail "cannot be linked"
+	cat >script.lua <<-'END'
+		local core = require "ptracehook.core"
+		local complete = core.load "repl.complete"
+		for _, text in ipairs { "symbol_number_499999_of_m", "s", "zzz", "symbol_number_" } do
+			local line = 'bp("' .. text
+			local from = core.clock()
+			complete.complete(line, 4)
+			print(text, core.clock() - from < tonumber(os.getenv "SECONDS_ALLOWED") and "in time" or core.clock() - from)
+		end
+		local list = complete.complete('bp("symbol_number_499999_of_m', 4)
+		print(#list, list[1])
+	END
+	SECONDS_ALLOWED=$([ "$BUILD" = asan ] && echo 1 || echo 0.1) run "$PTRACEHOOK" script.lua -- ./many
+	expect_status 0
+	check "all in time" [ "$(grep -c 'in time$' stdout)" = 4 ]
+	expect_stdout_like $'^1\tsymbol_number_499999_of_many$'
+}
+
+test_tab_completes_while_the_target_runs() {
+	start_target busy 4
+	open_prompt -p "$target"
+	line 'n = 0'
+	completes 'bp("tic' 'bp\("tick"'
+	keys -l ', function() n = n + 1 end)'
+	keys Enter
+	wait_for_screen '^Breakpoint 1 at tick'
+	line 'n > 0'
+	wait_for_screen '^true$'
+	keys C-d
+	wait_for_prompt '^sh\$$'
+	expect_unharmed
+}
+
+test_the_first_prompt_comes_at_once() {
+	open_terminal
+	cat >timed.py <<-'END'
+		import os, pty, sys, time
+		best = 9
+		for attempt in range(5):
+		    begun = time.monotonic()
+		    pid, fd = pty.fork()
+		    if pid == 0:
+		        os.execv(sys.argv[1], sys.argv[1:])
+		    text = b""
+		    while b"]> " not in text:
+		        text += os.read(fd, 4096)
+		    best = min(best, time.monotonic() - begun)
+		    os.write(fd, b"q\ny\n")
+		    os.close(fd)
+		    os.waitpid(pid, 0)
+		print("%d" % (best * 1000))
+	END
+	local took
+	took=$(python3 timed.py "$PTRACEHOOK" -- "$TARGETS/calc_pie")
+	check "within 100 ms" [ "$took" -le $([ "$BUILD" = asan ] && echo 1000 || echo 100) ]
+}
+
 e2e_main "$@"

@@ -8,8 +8,8 @@ local check = require "ptracehook.check"
 
 local M = {}
 
--- The core's functions, by whether their first argument after the session is a place.
-local makers = { bp = true, on = false, on_syscall = false, watch = false, steps = false }
+-- The core's functions, with which of their arguments, behind the session, are places.
+local makers = { bp = { 1 }, patch = { 1 }, watch = { 1 }, steps = { 2, 3 }, on = {}, on_syscall = {} }
 
 local records = {} -- {make, arguments, object, session, owner}, in the order made
 local starts = setmetatable({}, { __mode = "k" }) -- session: how it was spawned
@@ -35,24 +35,26 @@ end
 
 -- An address as a place that is good in another run of the program, too.
 local function lasting(session, where)
-	if type(where) == "string" then
+	if type(where) == "string" or where == nil then
 		return where
 	end
 	local ok, name = pcall(core.where, session, where)
 	return ok and not name:find "^0x" and name or where
 end
 
-local function note(make, has_place, session, ...)
+local function note(make, places, session, ...)
 	local object = make(session, ...)
 	if is_silent then
 		return object
 	end
 	local arguments = { n = select("#", ...), ... }
-	session = session or core.current()
-	if has_place then
-		arguments[1] = lasting(session, arguments[1])
+	session = session == nil and core.current() or getmetatable(session) == "Session" and session or session.session
+	for _, i in ipairs(places) do
+		arguments[i] = lasting(session, arguments[i])
 	end
-	records[#records + 1] = { make = make, arguments = arguments, object = object, session = session, owner = owner() }
+	records[#records + 1] = {
+		make = make, places = places, is_bp = places == makers.bp, arguments = arguments, object = object, session = session, owner = owner(),
+	}
 	return object
 end
 
@@ -63,10 +65,10 @@ function M.start()
 		return
 	end
 	started = true
-	for name, has_place in pairs(makers) do
+	for name, places in pairs(makers) do
 		local make = core[name]
 		core[name] = function(session, ...)
-			return note(make, has_place, session, ...)
+			return note(make, places, session, ...)
 		end
 	end
 	local spawn = core.load "spawn"
@@ -152,13 +154,16 @@ end
 function M.remove(list)
 	for _, record in ipairs(list) do
 		record.dead = true
-		pcall(record.object.remove, record.object)
+		pcall(record.object.remove or record.object.restore, record.object)
 	end
 end
 
 local function again(record, session)
-	local arguments = record.arguments
-	record.object = record.make(session, unpack(arguments, 1, arguments.n))
+	local arguments = { unpack(record.arguments, 1, record.arguments.n) }
+	for _, i in ipairs(record.is_bp and {} or record.places) do
+		arguments[i] = type(arguments[i]) == "string" and session:sym(arguments[i]) or arguments[i]
+	end
+	record.object = record.make(session, unpack(arguments, 1, record.arguments.n))
 	record.session = session
 end
 
