@@ -8,6 +8,7 @@ read_globals = {
   "args", "asm", "attach", "backtrace", "bp", "bps", "bt", "call", "core", "detach", "disasm", "E", "f64", "find_sym", "find_syms",
   "finish", "hex", "hexdump", "hook", "i32", "i64", "insns", "key", "kill", "line", "locals", "modules", "nop", "num", "on",
   "original", "original_bytes", "patch", "policy", "process", "ptracehook", "redirect", "repl", "replace", "run",
+  "cont", "pause", "ctx", "dis", "restart", "quit", "save", "load_script", "reload", "help",
   "load_snapshot", "run_to", "SIG", "sleep", "snapshot", "spawn", "stats", "step", "step_over", "steps", "sym", "SYS", "syscall",
   "thread", "threads", "u64", "watch", "where",
   "CONTINUE", "DETACH", "GOTO", "KILL", "REMOVE", "RETURN", "SIGNAL", "SKIP", "STEP", "STOP", "SUPPRESS",

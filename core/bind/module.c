@@ -1,8 +1,9 @@
 #include "bind/bind.h"
-#include "engine/complete.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "engine/complete.h"
 
 #define WHERE_MAX 2048
 
@@ -120,7 +121,7 @@ static int add_completion(const char *name, void *user)
 
 static int l_complete_place(lua_State *L)	/* core.complete_place(session, prefix, max) -> list */
 {
-	struct ph_process *process = check_process(L, "complete");
+	struct ph_process *process = ph_bind_check_process(L, "complete");
 	const char *prefix = luaL_checkstring(L, 2);
 	struct completions completions = { L, 0, luaL_checkint(L, 3) };
 	struct ph_err err;

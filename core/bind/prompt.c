@@ -116,8 +116,9 @@ static bool read_more(void)
 		return true;
 	prompt.at = 0;
 	prompt.len = n > 0 ? (size_t)n : 0;
-	prompt.at_end = n <= 0;
-	return !prompt.at_end;
+	/* A terminal's end of file, pressed while a line was at work, is one that others may follow. */
+	prompt.at_end = n < 0 || (n == 0 && !prompt.is_terminal);
+	return n > 0;
 }
 
 static int next(void)

@@ -116,15 +116,17 @@ local tell = {
 		eval.frame = eval.copied and reason.thread and eval.copied_tid == reason.thread.tid and eval.copied or nil
 		M.tell_place()
 	end,
-	timeout = function() end,
 }
 
 -- The run is over.
 function M.report(reason)
+	if reason.kind == "timeout" then
+		return
+	end
 	M.running = false
 	eval.frame = nil
 	tell[reason.kind](reason, core.current() and core.current().pid or 0)
-	if reason.kind ~= "stop" and reason.kind ~= "timeout" and M.is_terminal and track.can_restart() then
+	if reason.kind ~= "stop" and M.is_terminal and track.can_restart() then
 		say "restart() starts it anew, with the hooks in place"
 	end
 end
@@ -326,6 +328,10 @@ function M.leave(action)
 	leaving = { action }
 end
 
+function M.is_there()
+	return main_loop or depth > 0
+end
+
 function M.in_hook()
 	return depth > 0
 end
@@ -401,7 +407,7 @@ function M.prepare(options)
 	core.guard(M.guard)
 	track.start()
 	track.started_as(core.current(), options.program)
-	core.load("repl.verbs").prepare(M)
+	core.load("repl.verbs").prepare()
 	core.load("repl.reload").prepare(options, { unpack(_G.arg or {}) })
 end
 

@@ -6,14 +6,22 @@ open_terminal() {
 	command -v tmux >/dev/null || skip "no tmux"
 	terminal=$PWD/tmux
 	export HOME=$PWD XDG_STATE_HOME=$PWD/state XDG_CONFIG_HOME=$PWD/config PS1='sh$ ' TERM=screen
-	tmux -S "$terminal" -f /dev/null new-session -d -x "${1-100}" -y 50 \
+	tmux -S "$terminal" -f /dev/null new-session -d -x "${1-180}" -y 50 \
 		"exec bash --noprofile --rcfile <(echo \"PS1='sh$ '\") -i"
 	tmux -S "$terminal" set-option -g history-limit 3000 >/dev/null
 	trap 'close_terminal; e2e_cleanup' EXIT
 	wait_for_screen '^sh\$'
 }
 
-close_terminal() { tmux -S "$terminal" kill-server 2>/dev/null; }
+# What was started there has ended when this returns.
+close_terminal() {
+	local pid pids
+	pids=$(pgrep -t "$(terminal_name)") || true
+	tmux -S "$terminal" kill-server 2>/dev/null
+	for pid in $pids; do wait_until not is_alive "$pid"; done
+}
+
+terminal_name() { tmux -S "$terminal" display-message -p '#{pane_tty}' 2>/dev/null | sed 's,^/dev/,,'; }
 
 # keys KEY...: as tmux names them; line TEXT: as it is, and Enter.
 keys() { tmux -S "$terminal" send-keys "$@"; }
@@ -28,7 +36,7 @@ everything() { tmux -S "$terminal" capture-pane -p -J -S -3000 | sed 's/ *$//'; 
 
 # in_terminal NAME: the pid of a program that was started there.
 in_terminal() {
-	pgrep -x "$1" -t "$(tmux -S "$terminal" display-message -p '#{pane_tty}' | sed 's,^/dev/,,')"
+	pgrep -x "$1" -t "$(terminal_name)"
 }
 
 # wait_for_screen REGEX: some line of it is like that.

@@ -92,6 +92,12 @@ end
 local function public_names()
 	-- SIG and E are made when they are first asked for, what mem has and sessions can when that is first used.
 	local names = { "thread", "process", "this", "original", "SIG", "E", "SYS", "print", "os.exit", "regs:all" }
+	for _, name in ipairs {
+		"repl", "cont", "pause", "ctx", "dis", "restart", "quit", "save", "load_script", "reload", "help", "state",
+	} do
+		assert(ptracehook[name], name)
+		names[#names + 1] = ptracehook[name] ~= rawget(ptracehook, name) and name or nil
+	end
 	assert(ptracehook.SIG and ptracehook.E and ptracehook.SYS and ptracehook.mem.read and not ptracehook.process)
 	for name in pairs(ptracehook) do
 		names[#names + 1] = name

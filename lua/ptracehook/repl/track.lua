@@ -53,7 +53,8 @@ local function note(make, places, session, ...)
 		arguments[i] = lasting(session, arguments[i])
 	end
 	records[#records + 1] = {
-		make = make, places = places, is_bp = places == makers.bp, arguments = arguments, object = object, session = session, owner = owner(),
+		make = make, places = places, is_bp = places == makers.bp, arguments = arguments, object = object,
+		session = session, owner = owner(),
 	}
 	return object
 end

@@ -7,7 +7,7 @@ local track = core.load "repl.track"
 
 local M = { globals = {} }
 
-local repl -- the module, once it is there
+local repl = core.load "repl"
 
 local function target()
 	local session = core.current()
@@ -41,7 +41,9 @@ function M.globals.cont(options)
 	options = check.options("cont", options, cont_known)
 	local background = check.boolean("cont: bg", options.bg)
 	local session = target()
-	if repl.in_hook() then
+	if not repl.is_there() then
+		session:run() -- for a script it is the same
+	elseif repl.in_hook() then
 		repl.leave(nil)
 	elseif repl.prompt.is_spawned(session) and not background then
 		run_here(session)
@@ -81,6 +83,9 @@ function M.globals.dis(where, n)
 end
 
 function M.globals.restart()
+	if not repl.is_there() then
+		check.fail "restart: only at the prompt: a script spawns its target itself"
+	end
 	local new = track.restart(repl)
 	repl.running = false
 	M.adopt(new)
@@ -90,6 +95,9 @@ function M.globals.restart()
 end
 
 function M.globals.quit()
+	if not repl.is_there() then
+		check.fail "quit: only at the prompt: os.exit ends a script"
+	end
 	local session = repl.alive()
 	if repl.in_hook() or not session or M.may_leave(session) then
 		repl.has_quit = not repl.in_hook()
@@ -136,9 +144,10 @@ end
 
 -- ---- Leaving
 
+-- Ctrl-D once more is an answer too.
 local function yes(question)
 	local kind, text = repl.prompt.wait(question .. " (y or n) > ")
-	return kind == "line" and text:find "^%s*[yY]" ~= nil
+	return kind == "end" or kind == "line" and text:find "^%s*[yY]" ~= nil
 end
 M.yes = yes
 
@@ -195,8 +204,7 @@ function M.adopt(session)
 	end)
 end
 
-function M.prepare(module)
-	repl = module
+function M.prepare()
 	track.on_open(M.adopt)
 	M.adopt(core.current())
 	-- A hook's locals are there for the last time when it names STOP to return it.
@@ -216,6 +224,7 @@ function M.prepare(module)
 		if session == nil and repl.running and not core.in_run() and repl.alive() then
 			seconds = check.seconds("sleep: seconds", seconds)
 			local kind = run_here(repl.alive(), math.ceil(math.min(seconds, 1e9) * 1000))
+			repl.prompt.driven() -- it goes on
 			if kind == "interrupt" then
 				check.fail "interrupted"
 			end
