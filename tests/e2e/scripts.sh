@@ -404,4 +404,62 @@ test_oracle_interrupted() {
 	expect_status 130
 }
 
+test_trace_writes_stubs_and_logs_calls() {
+	gcc -g -O1 -o crackme "$TOP/scripts/crackme.c"
+	run "$PTRACEHOOK" "$TOP/scripts/trace.lua" check_byte is_licensed 'libc!fgets' -- ./crackme <<<h00
+	expect_status 1
+	expect_stderr ''
+	expect_stdout_like '^ +[0-9.]+ ms +[0-9]+ check_byte\(guess="h00", i=0\)$'
+	expect_stdout_like ' check_byte = true$'
+	expect_stdout_like ' fgets\('
+	expect_stdout_unlike 'reloaded'
+	check "a file each" [ -s traced/crackme/check_byte.lua -a -s traced/crackme/is_licensed.lua -a -s traced/libc.so.6/fgets.lua ]
+}
+
+test_trace_keeps_what_was_edited() {
+	mkdir -p traced/calc_pie
+	echo 'hook("calc", {leave = function(ret) print("mine", ret) end})' >traced/calc_pie/calc.lua
+	run "$PTRACEHOOK" "$TOP/scripts/trace.lua" calc -- "$TARGETS/calc_pie" 1 2
+	expect_status 0
+	expect_stdout_like $'^mine\t3$'
+}
+
+test_trace_reloads_a_stub_while_the_target_runs() {
+	start_target busy 2
+	launch "$PTRACEHOOK" -p "$target" "$TOP/scripts/trace.lua" tick
+	wait_for_line ' tick\('
+	echo 'local n = 0 hook("tick", {enter = function() n = n + 1 if n == 1 then print "edited" io.stdout:flush() end end})' \
+		>new
+	mv new traced/busy/tick.lua
+	wait_for_line '^edited$'
+	kill -INT "$started"
+	wait_started
+	expect_status 130
+	expect_unharmed
+	expect_busy_goes_on
+}
+
+test_trace_knows_the_c_librarys_prototypes() {
+	command -v musl-gcc >/dev/null || skip "no musl-gcc"
+	cat >opens.c <<-'END'
+		#include <stdlib.h>
+		int main(void) { return getenv("NO_SUCH_VARIABLE") != NULL; }
+	END
+	musl-gcc -o opens opens.c || fail "cannot be compiled"
+	run "$PTRACEHOOK" "$TOP/scripts/trace.lua" 'libc!getenv' 'opens!main' -- ./opens
+	expect_status 0
+	expect_stdout_like ' getenv\(name="NO_SUCH_VARIABLE"\)$'
+	expect_stdout_like ' getenv = NULL$'
+}
+
+test_trace_says_what_is_wrong() {
+	run "$PTRACEHOOK" "$TOP/scripts/trace.lua" -- true
+	expect_status 2
+	expect_complaint '^trace: no function named; usage: '
+	run "$PTRACEHOOK" "$TOP/scripts/trace.lua" --nosuch main -- true
+	expect_status 2
+	run "$PTRACEHOOK" "$TOP/scripts/trace.lua" nosuchfunction -- "$TARGETS/calc_pie"
+	expect_complaint '^trace: no function is called nosuchfunction$'
+}
+
 e2e_main "$@"

@@ -9,19 +9,27 @@ local track = core.load "repl.track"
 
 local M = {}
 
-local scripts, order = {}, {} -- path: {arguments}
+local scripts = {} -- path: {arguments}
+local texts = {} -- path: what was in it when it was run last
 local last
 
 local function remember(path, arguments)
-	if not scripts[path] then
-		order[#order + 1] = path
-	end
 	scripts[path] = arguments
 	last = path
 end
 
+local function text_of(path)
+	local file = io.open(path, "rb")
+	local text = file and file:read "*a"
+	if file then
+		file:close()
+	end
+	return text
+end
+
 -- The chunk's hooks in the old ones' place; or an error, and everything as it was.
 local function swap(path)
+	texts[path] = text_of(path)
 	local fn, why = loadfile(path)
 	if not fn then
 		check.fail("%s", why)
@@ -43,7 +51,7 @@ local folders = {} -- number of a watched folder: its name, with a "/"
 local function on_written(number, name)
 	local folder = folders[number]
 	local path = folder and (scripts[folder .. name] and folder .. name or folder == "./" and scripts[name] and name)
-	if not path then
+	if not path or text_of(path) == texts[path] then
 		return
 	end
 	local ok, n = pcall(swap, path)
@@ -89,6 +97,7 @@ function M.prepare(options, arguments)
 	M.watches = options.watch
 	if options.path then
 		remember(options.path, arguments)
+		texts[options.path] = text_of(options.path)
 		if options.watch then
 			watch(options.path)
 		end
