@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -110,7 +111,8 @@ static void redraw(void)
 
 static bool read_more(void)
 {
-	ssize_t n = read(STDIN_FILENO, prompt.typed, sizeof(prompt.typed));
+	/* What is typed behind a line may be for the target that the line lets run. */
+	ssize_t n = read(STDIN_FILENO, prompt.typed, prompt.is_terminal ? 1 : sizeof(prompt.typed));
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
@@ -138,7 +140,9 @@ static bool has_next(void)
 
 static bool has_much(void)
 {
-	return prompt.len - prompt.at > MUCH;
+	int n;
+
+	return ioctl(STDIN_FILENO, FIONREAD, &n) == 0 && n > MUCH;
 }
 
 static void entered(char *line)
@@ -261,8 +265,8 @@ static char **complete(const char *line, int start, int end)
 
 static void on_suspend(int sig)
 {
-	/* Elsewhere it would stop us in the middle of something; the prompt looks at it. */
-	if (ph_readline_is_shown())
+	/* A run is left first: its target is to stand still with us. */
+	if (ph_readline_is_shown() || ph_terminal_is_given())
 		ph_bind.interrupted = sig;
 	else
 		kill(getpid(), SIGSTOP);
@@ -467,7 +471,7 @@ static int l_open(lua_State *L)		/* prompt.open(name | nil) -> is a terminal; na
 	return 1;
 }
 
-/* prompt.run(Session, milliseconds | nil): in the foreground, as wait gives it; "interrupt": somebody wants it to pause */
+/* prompt.run(Session, milliseconds | nil): in the foreground, as wait gives it; "interrupt", "suspend": by whoever typed it */
 static int l_run(lua_State *L)
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);

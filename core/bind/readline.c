@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <readline/history.h>
@@ -17,14 +18,14 @@
 /* The library's own declarations, reached through pointers: nothing of it is linked. */
 #define FUNCTIONS(X) \
 	X(rl_callback_handler_install) X(rl_callback_handler_remove) X(rl_callback_read_char) \
-	X(rl_clear_visible_line) X(rl_initialize) X(rl_on_new_line) X(rl_redisplay) X(rl_reset_screen_size) \
+	X(rl_clear_visible_line) X(rl_initialize) X(rl_prep_terminal) X(rl_on_new_line) X(rl_redisplay) X(rl_reset_screen_size) \
 	X(rl_resize_terminal) X(rl_set_prompt) X(rl_variable_bind) X(add_history) X(append_history) \
 	X(history_truncate_file) X(read_history) X(stifle_history) X(using_history)
 #define VARIABLES(X) \
 	X(rl_attempted_completion_function) X(rl_attempted_completion_over) X(rl_basic_quote_characters) \
 	X(rl_catch_signals) X(rl_catch_sigwinch) \
 	X(rl_completion_append_character) X(rl_completion_suppress_append) X(rl_completion_word_break_hook) \
-	X(rl_getc_function) X(rl_input_available_hook) X(rl_line_buffer) X(rl_outstream) X(rl_point) \
+	X(rl_getc_function) X(rl_input_available_hook) X(rl_line_buffer) X(rl_outstream) X(rl_point) X(rl_prep_term_function) \
 	X(rl_readline_name) X(rl_redisplay_function) X(rl_terminal_name) X(history_comment_char) \
 	X(history_multiline_entries) X(history_write_timestamps)
 
@@ -73,6 +74,18 @@ static void redisplay(void)
 		lib.rl_redisplay();
 }
 
+/* Enter stays a newline: one that is typed ahead may be the target's, which reads whole lines. */
+static void prepare_terminal(int meta)
+{
+	struct termios modes;
+
+	lib.rl_prep_terminal(meta);
+	if (tcgetattr(STDIN_FILENO, &modes) == 0) {
+		modes.c_iflag |= ICRNL;
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &modes);
+	}
+}
+
 static void entered(char *line)
 {
 	lib.rl_callback_handler_remove();
@@ -118,7 +131,10 @@ int ph_readline_open(const struct ph_readline_host *new_host)
 	*lib.rl_input_available_hook = has_next;
 	*lib.rl_attempted_completion_function = complete;
 	*lib.rl_completion_word_break_hook = breaks;
+	*lib.rl_prep_term_function = prepare_terminal;
 	lib.rl_variable_bind("completion-query-items", "200");
+	/* Nor does it end a search alone, as a newline does otherwise. */
+	lib.rl_variable_bind("isearch-terminators", "\033");
 	lib.using_history();
 	*lib.history_comment_char = '#';
 	*lib.history_write_timestamps = 1;

@@ -1,5 +1,6 @@
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -31,6 +32,15 @@ static int l_retarget(lua_State *L)	/* prompt.retarget(old, new): the command li
 		ph_bind.target = ph_session_ref(new);
 		ph_session_unref(old);
 	}
+	return 0;
+}
+
+static int l_continue(lua_State *L)	/* prompt.continue(pid): its group, when it has one of its own, as a shell's fg does */
+{
+	pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+
+	if (getpgid(pid) == pid)
+		kill(-pid, SIGCONT);
 	return 0;
 }
 
@@ -156,7 +166,7 @@ void ph_bind_open_repl(lua_State *L)		/* prompt -> prompt */
 {
 	static const luaL_Reg functions[] = {
 		{ "is_spawned", l_is_spawned }, { "shares_group", l_shares_group }, { "retarget", l_retarget },
-		{ "forget", l_forget },		{ "lead", l_lead },		    { "driven", l_driven },
+		{ "continue", l_continue },	{ "forget", l_forget },		{ "lead", l_lead },		    { "driven", l_driven },
 		{ "unsafe", l_unsafe },		{ "interrupted", l_interrupted },   { "size", l_size },
 		{ "files", l_files },		{ "is_terminal", l_is_terminal }, { "remember", l_remember },	    { "history", l_history },
 		{ NULL, NULL },

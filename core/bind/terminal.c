@@ -75,6 +75,11 @@ void ph_terminal_take(void)
 	take_back();
 }
 
+bool ph_terminal_is_given(void)
+{
+	return terminal.is_given;
+}
+
 bool ph_terminal_can_be_given(void)
 {
 	/* The leader of the terminal's session stays in its group. */

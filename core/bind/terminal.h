@@ -23,6 +23,7 @@ bool ph_terminal_can_be_given(void);
  */
 void ph_terminal_give(pid_t pid);
 void ph_terminal_take(void);
+bool ph_terminal_is_given(void);
 
 /* A new target: modes and groups of the last one are forgotten. */
 void ph_terminal_forget(void);

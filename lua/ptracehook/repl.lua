@@ -30,6 +30,13 @@ local function say(...)
 end
 M.say = say
 
+-- Behind the ^C that the terminal shows, or whatever a target left half written.
+function M.begin_line()
+	if M.is_terminal then
+		print ""
+	end
+end
+
 local function report_error(text, trace)
 	io.stdout:flush()
 	local shown = "ptracehook: " .. text .. (trace and trace ~= "" and "\n" .. trace or "") .. "\n"
@@ -109,6 +116,9 @@ local tell = {
 	end,
 	detach = function(_, pid) say("process %d is let go", pid) end,
 	stop = function(reason)
+		if reason.event == "signal" then
+			M.begin_line()
+		end
 		local what = reason.breakpoint and tostring(reason.breakpoint) or reason.watch and tostring(reason.watch)
 			or "event " .. tostring(reason.event)
 		say("thread %d stopped: %s", reason.thread and reason.thread.tid or 0,

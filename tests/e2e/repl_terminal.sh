@@ -143,6 +143,46 @@ test_ctrl_z_suspends_and_fg_resumes() {
 	expect_unharmed
 }
 
+test_ctrl_z_suspends_a_target_in_the_foreground_too() {
+	open_prompt -- cat
+	line c
+	line 'before'
+	wait_until eval '[ "$(screen | grep -c "^before$")" = 2 ]'
+	keys C-z
+	wait_for_screen 'Stopped'
+	wait_for_prompt '^sh\$$'
+	line 'fg'
+	line 'behind'
+	wait_until eval '[ "$(screen | grep -c "^behind$")" = 2 ]'
+	keys C-c
+	wait_for_screen '^paused$'
+	line '20 + 3'
+	wait_for_screen '^23$'
+	line 'c'
+	wait_for_screen '> c$'
+	line 'at the end'
+	wait_until eval '[ "$(screen | grep -c "^at the end$")" = 2 ]'
+	keys C-d
+	wait_for_screen 'ended with status 0'
+}
+
+test_without_a_shell_around_it() {
+	command -v tmux >/dev/null || skip "no tmux"
+	terminal=$PWD/tmux
+	export HOME=$PWD
+	trap 'close_terminal; e2e_cleanup' EXIT
+	tmux -S "$terminal" -f /dev/null new-session -d -x 120 -y 50 "exec $PTRACEHOOK -- $TARGETS/reader"
+	tmux -S "$terminal" set-option -g remain-on-exit on
+	wait_for_prompt '\]>$'
+	line c
+	wait_for_screen '> c$'
+	keys C-c
+	wait_for_screen '^paused$'
+	wait_for_prompt '\]>$'
+	line '1 + 1'
+	wait_for_screen '^2$'
+}
+
 test_a_shell_has_the_terminal() {
 	open_prompt -- env PS1=inner: bash --norc --noprofile -i
 	line c

@@ -15,8 +15,9 @@ open_terminal() {
 
 # What was started there has ended when this returns.
 close_terminal() {
-	local pid pids
-	pids=$(pgrep -t "$(terminal_name)") || true
+	local pid pids='' name
+	name=$(terminal_name)
+	[ -z "$name" ] || pids=$(pgrep -t "$name")
 	tmux -S "$terminal" kill-server 2>/dev/null
 	for pid in $pids; do wait_until not is_alive "$pid"; done
 }

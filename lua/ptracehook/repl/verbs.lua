@@ -22,12 +22,18 @@ end
 -- The session runs, hooks and all, until something ends that; milliseconds: or until then.
 local function run_here(session, milliseconds)
 	local kind, value, more = repl.prompt.run(session, milliseconds)
+	while kind == "suspend" do
+		repl.prompt.suspend()
+		repl.prompt.continue(session.pid)
+		kind, value, more = repl.prompt.run(session, milliseconds)
+	end
 	if kind == "reason" then
 		repl.report(value)
 	elseif kind == "failed" then
 		repl.report_failure(value, more)
 	elseif kind == "interrupt" then
 		repl.running = false
+		repl.begin_line()
 		repl.say "paused"
 		repl.tell_place()
 	end
@@ -178,7 +184,7 @@ end
 -- ---- Sessions
 
 -- Ctrl-C at a target that has the terminal comes as its SIGINT, from the kernel. It is kept from it; where we do not
--- get one as well, it stops it, too.
+-- get one as well, it stops it, too. Ctrl-Z that we get as well suspends us, with the target standing still.
 local FROM_KERNEL = 0x80
 
 function M.adopt(session)
@@ -188,14 +194,16 @@ function M.adopt(session)
 	repl.prompt.forget()
 	track.silently(function()
 		if repl.prompt.is_terminal(0) then
-			for _, action in ipairs { core.actions.STOP, core.actions.SUPPRESS } do
-				core.on(session, "signal", { "SIGINT" }, function(_, sig)
-					if sig.code == FROM_KERNEL and not (action == core.actions.STOP
-						and repl.prompt.shares_group(session.pid)) then
-						return action
-					end
-				end)
-			end
+			core.on(session, "signal", { "SIGINT" }, function(_, sig)
+				if sig.code == FROM_KERNEL and not repl.prompt.shares_group(session.pid) then
+					return core.actions.STOP
+				end
+			end)
+			core.on(session, "signal", { "SIGINT", "SIGTSTP" }, function(_, sig)
+				if sig.code == FROM_KERNEL and (sig.name == "SIGINT" or repl.prompt.shares_group(session.pid)) then
+					return core.actions.SUPPRESS
+				end
+			end)
 		end
 		core.on(session, "exec", nil, function(thread, path)
 			print(("process %d runs %s now"):format(thread.process.pid, path))
