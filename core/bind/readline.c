@@ -18,14 +18,14 @@
 /* The library's own declarations, reached through pointers: nothing of it is linked. */
 #define FUNCTIONS(X) \
 	X(rl_callback_handler_install) X(rl_callback_handler_remove) X(rl_callback_read_char) \
-	X(rl_clear_visible_line) X(rl_initialize) X(rl_prep_terminal) X(rl_on_new_line) X(rl_redisplay) X(rl_reset_screen_size) \
-	X(rl_resize_terminal) X(rl_set_prompt) X(rl_variable_bind) X(add_history) X(append_history) \
-	X(history_truncate_file) X(read_history) X(stifle_history) X(using_history)
+	X(rl_clear_visible_line) X(rl_initialize) X(rl_on_new_line) X(rl_prep_terminal) X(rl_redisplay) \
+	X(rl_reset_screen_size) X(rl_resize_terminal) X(rl_set_prompt) X(rl_variable_bind) X(add_history) \
+	X(append_history) X(history_truncate_file) X(read_history) X(stifle_history) X(using_history)
 #define VARIABLES(X) \
 	X(rl_attempted_completion_function) X(rl_attempted_completion_over) X(rl_basic_quote_characters) \
-	X(rl_catch_signals) X(rl_catch_sigwinch) \
-	X(rl_completion_append_character) X(rl_completion_suppress_append) X(rl_completion_word_break_hook) \
-	X(rl_getc_function) X(rl_input_available_hook) X(rl_line_buffer) X(rl_outstream) X(rl_point) X(rl_prep_term_function) \
+	X(rl_catch_signals) X(rl_catch_sigwinch) X(rl_completion_append_character) \
+	X(rl_completion_suppress_append) X(rl_completion_word_break_hook) X(rl_getc_function) \
+	X(rl_input_available_hook) X(rl_line_buffer) X(rl_outstream) X(rl_point) X(rl_prep_term_function) \
 	X(rl_readline_name) X(rl_redisplay_function) X(rl_terminal_name) X(history_comment_char) \
 	X(history_multiline_entries) X(history_write_timestamps)
 

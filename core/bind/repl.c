@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -101,16 +100,6 @@ static int l_interrupted(lua_State *L)	/* prompt.interrupted() -> somebody press
 	return 1;
 }
 
-static int l_size(lua_State *L)		/* prompt.size() -> columns, lines */
-{
-	struct winsize size = { 0 };
-
-	ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	lua_pushinteger(L, size.ws_col ? size.ws_col : 80);
-	lua_pushinteger(L, size.ws_row ? size.ws_row : 24);
-	return 2;
-}
-
 static int l_is_terminal(lua_State *L)	/* prompt.is_terminal(fd) */
 {
 	lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));
@@ -165,11 +154,11 @@ static int l_history(lua_State *L)	/* prompt.history(path, max) -> true, or nil,
 void ph_bind_open_repl(lua_State *L)		/* prompt -> prompt */
 {
 	static const luaL_Reg functions[] = {
-		{ "is_spawned", l_is_spawned }, { "shares_group", l_shares_group }, { "retarget", l_retarget },
-		{ "continue", l_continue },	{ "forget", l_forget },		{ "lead", l_lead },		    { "driven", l_driven },
-		{ "unsafe", l_unsafe },		{ "interrupted", l_interrupted },   { "size", l_size },
-		{ "files", l_files },		{ "is_terminal", l_is_terminal }, { "remember", l_remember },	    { "history", l_history },
-		{ NULL, NULL },
+		{ "is_spawned", l_is_spawned },	  { "shares_group", l_shares_group }, { "retarget", l_retarget },
+		{ "continue", l_continue },	  { "forget", l_forget },	      { "lead", l_lead },
+		{ "driven", l_driven },		  { "unsafe", l_unsafe },	      { "interrupted", l_interrupted },
+		{ "is_terminal", l_is_terminal }, { "files", l_files },		      { "remember", l_remember },
+		{ "history", l_history },	  { NULL, NULL },
 	};
 
 	luaL_register(L, NULL, functions);

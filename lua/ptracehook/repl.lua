@@ -12,7 +12,6 @@ local track = core.load "repl.track"
 local prompt = core.prompt()
 
 local M = {
-	running = false, -- the current session's threads run while one types
 	results = 0,
 	lines = {}, -- of this session's input, for save()
 	line_number = 0,
@@ -46,6 +45,35 @@ end
 M.report_error = report_error
 
 -- ---- Where the target is
+
+local runs = setmetatable({}, { __mode = "k" }) -- sessions whose threads run while one types
+
+function M.is_running()
+	return runs[core.current()] or false
+end
+
+function M.set_running(yes)
+	local session = core.current()
+	if session then
+		runs[session] = yes or nil
+	end
+end
+
+local told_still
+
+-- One session is served, the current one: whoever made another current is to know.
+local function tell_still()
+	local session = core.current()
+	for other in pairs(runs) do
+		if other ~= session and not other.ended and told_still ~= other then
+			told_still = other
+			M.say("process %d stands still until it is current again: thread:select() of one of its threads", other.pid)
+		end
+	end
+	if told_still == session then
+		told_still = nil
+	end
+end
 
 local function alive()
 	local session = core.current()
@@ -90,7 +118,7 @@ local function prompt_text()
 		return "> "
 	elseif session.ended then
 		return ("[%d ended]> "):format(session.pid)
-	elseif M.running and depth == 0 then
+	elseif M.is_running() and depth == 0 then
 		return ("[%d running]> "):format(session.pid)
 	end
 	local thread = core.thread()
@@ -133,7 +161,7 @@ function M.report(reason)
 	if reason.kind == "timeout" then
 		return
 	end
-	M.running = false
+	M.set_running(false)
 	eval.frame = nil
 	tell[reason.kind](reason, core.current() and core.current().pid or 0)
 	if reason.kind ~= "stop" and M.is_terminal and track.can_restart() then
@@ -143,7 +171,7 @@ end
 
 -- A hook has failed: its locals are there to be looked at.
 function M.report_failure(message, trace)
-	M.running = false
+	M.set_running(false)
 	prompt.interrupted() -- that may be why
 	report_error("error in a hook: " .. tostring(message), trace)
 	eval.frame, M.failed_frame = M.failed_frame, nil
@@ -216,8 +244,8 @@ local function run_chunk(fn, skipped, text)
 	prompt.interrupted()
 	io.stdout:flush()
 	local moved = prompt.driven()
-	if moved and M.running and depth == 0 then
-		M.running = false
+	if moved and M.is_running() and depth == 0 then
+		M.set_running(false)
 	end
 	moved = moved or depth > 0 and position() ~= before
 	if not ok then
@@ -236,15 +264,16 @@ local function run_chunk(fn, skipped, text)
 		M.report(session:run())
 	end
 	M.told = false
-	if M.running and not now then
-		M.running = false
+	if M.is_running() and not now then
+		M.set_running(false)
 	end
 end
 
 local pending -- lines of a chunk that is not whole yet
 
 -- The line, or with those before it the chunk, that was typed.
-local function take(text)
+local take
+function take(text)
 	if pending then
 		text = pending .. "\n" .. text
 	end
@@ -253,6 +282,12 @@ local function take(text)
 	local fn, more, is_part = eval.compile(word or text, not M.is_terminal and first or 1)
 	if not fn and is_part then
 		pending = text
+		return
+	elseif not fn and not pending and text:find "\n[^\n]" then
+		-- Several lines pasted at once that are no chunk together.
+		for line in text:gmatch "[^\n]+" do
+			take(line)
+		end
 		return
 	end
 	pending = nil
@@ -307,8 +342,8 @@ local handle = {
 	interrupt = function()
 		print "^C"
 		pending = nil
-		if M.running and depth == 0 then
-			M.running = false
+		if M.is_running() and depth == 0 then
+			M.set_running(false)
 			say "paused"
 			M.tell_place()
 		end
@@ -325,8 +360,9 @@ local handle = {
 local function loop()
 	leaving = nil
 	while not leaving do
+		tell_still()
 		local text = not M.is_terminal and "" or pending and ">> " or prompt_text()
-		local kind, value, more = prompt.wait(text, depth == 0 and M.running and alive() or nil)
+		local kind, value, more = prompt.wait(text, depth == 0 and M.is_running() and alive() or nil)
 		handle[kind](value, more)
 	end
 	local action = leaving[1]
@@ -429,7 +465,7 @@ function M.main()
 	core.load("repl.init_files").run(M)
 	local session = alive()
 	if session and not prompt.is_spawned(session) then
-		M.running = true
+		M.set_running(true)
 	elseif session then
 		M.tell_place()
 	end

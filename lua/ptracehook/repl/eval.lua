@@ -52,7 +52,7 @@ end
 -- could make it one. line: the number of the text's first.
 function M.compile(text, line)
 	local above = ("\n"):rep((line or 1) - 1)
-	local fn = loadstring(above .. "return nil, " .. text, NAME) -- no tail call: errors have their place
+	local fn, not_expression = loadstring(above .. "return nil, " .. text, NAME) -- no tail call: errors have their place
 	if fn then
 		return finish(fn), 1
 	end
@@ -61,7 +61,7 @@ function M.compile(text, line)
 	if fn then
 		return finish(fn), 0
 	end
-	return nil, why, why:find "'<eof>'$" ~= nil
+	return nil, why, why:find "'<eof>'$" ~= nil or not_expression:find "'<eof>'$" ~= nil
 end
 
 -- `p EXPR` and the like: what it stands for in Lua. words: {name = function(rest) -> chunk's text or nil}.

@@ -38,7 +38,10 @@ end
 local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ["\""] = "\\\"", ["\\"] = "\\\\", ["\0"] = "\\0" }
 
 function M.quote(text)
-	local quoted = text:gsub("%z%f[%d]", "\\000"):gsub("[%c\"\\\127-\255]", function(c)
+	local quoted = text:gsub("([%c\"\\\127-\255])()", function(c, behind)
+		if c == "\0" and text:find("^%d", behind) then
+			return "\\000"
+		end
 		return escapes[c] or ("\\x%02x"):format(c:byte())
 	end)
 	return '"' .. quoted .. '"'

@@ -32,7 +32,7 @@ local function run_here(session, milliseconds)
 	elseif kind == "failed" then
 		repl.report_failure(value, more)
 	elseif kind == "interrupt" then
-		repl.running = false
+		repl.set_running(false)
 		repl.begin_line()
 		repl.say "paused"
 		repl.tell_place()
@@ -54,14 +54,14 @@ function M.globals.cont(options)
 	elseif repl.prompt.is_spawned(session) and not background then
 		run_here(session)
 	else
-		repl.running = true
+		repl.set_running(true)
 	end
 end
 
 function M.globals.pause()
 	local session = target()
-	if repl.running then
-		repl.running = false
+	if repl.is_running() then
+		repl.set_running(false)
 		if session.thread then
 			session.thread:select()
 		end
@@ -93,7 +93,7 @@ function M.globals.restart()
 		check.fail "restart: only at the prompt: a script spawns its target itself"
 	end
 	local new = track.restart(repl)
-	repl.running = false
+	repl.set_running(false)
 	M.adopt(new)
 	repl.say("process %d stands at its first instruction", new.pid)
 	repl.tell_place()
@@ -192,6 +192,9 @@ function M.adopt(session)
 		return
 	end
 	repl.prompt.forget()
+	if repl.is_there() and not repl.in_hook() and not repl.prompt.is_spawned(session) then
+		repl.set_running(true)
+	end
 	track.silently(function()
 		if repl.prompt.is_terminal(0) then
 			core.on(session, "signal", { "SIGINT" }, function(_, sig)
@@ -229,7 +232,7 @@ function M.prepare()
 	-- While the target runs at the prompt, time passes for it too.
 	local sleep = wait.sleep
 	function wait.sleep(session, seconds)
-		if session == nil and repl.running and not core.in_run() and repl.alive() then
+		if session == nil and repl.is_running() and not core.in_run() and repl.alive() then
 			seconds = check.seconds("sleep: seconds", seconds)
 			local kind = run_here(repl.alive(), math.ceil(math.min(seconds, 1e9) * 1000))
 			repl.prompt.driven() -- it goes on
