@@ -106,7 +106,9 @@ bool ph_bind_flush(void);
 
 /* interrupt.c: SIGINT, SIGTERM and SIGHUP end scripts, softly at first. */
 void ph_bind_interrupt_install(void);
+void ph_bind_interrupt_uninstall(void);	/* nothing is left to be ended */
 int ph_bind_interrupt_status(void);	/* of the process that was interrupted */
+void ph_bind_interrupt_wait(int sig);	/* in a handler: whoever waits in the engine is to look */
 void ph_bind_interrupt_clear(void);	/* it has been answered */
 void ph_bind_open_last_words(lua_State *L);	/* core -> core */
 void ph_bind_last_words(void);		/* has them said; targets are gone by now */

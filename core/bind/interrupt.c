@@ -32,7 +32,7 @@ static volatile sig_atomic_t presses;	/* of Ctrl-C, for one thing */
 
 static bool leads_to_prompt(void)
 {
-	return ph_bind.soft_interrupt && ph_bind.interrupted == SIGINT;
+	return ph_bind.soft_interrupt && (ph_bind.interrupted == SIGINT || ph_bind.interrupted == SIGTSTP);
 }
 
 static void raise_interrupted(lua_State *L, lua_Debug *ar)
@@ -60,6 +60,15 @@ static void interrupt(int sig)
 	/* A prompt's Ctrl-C is not meant for a hook that happens to be at work, or comes next, unless it stays there. */
 	if (!leads_to_prompt() || (ph_bind.depth == 0 && !ph_bind.busy))
 		raise_soon();
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+void ph_bind_interrupt_wait(int sig)
+{
+	struct itimerval often = { { 0, TICK_US }, { 0, TICK_US } };
+
+	ph_bind.interrupted = sig;
+	ticks = 0;
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
@@ -132,18 +141,33 @@ int ph_bind_interrupt_status(void)
 	return ph_bind.interrupted == SIGPIPE ? 1 : 128 + ph_bind.interrupted;
 }
 
+static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+
+#define N_ENDS (sizeof(ends) / sizeof(ends[0]))
+
+void ph_bind_interrupt_uninstall(void)
+{
+	struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction act;
+
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_IGN);
+	for (size_t i = 0; i < N_ENDS; i++)
+		if (sigaction(ends[i], NULL, &act) == 0 && act.sa_handler == on_signal)
+			signal(ends[i], SIG_DFL);
+}
+
 void ph_bind_interrupt_install(void)
 {
 	struct sigaction soft = { .sa_handler = on_signal }, tick = { .sa_handler = on_tick }, before;
 	struct sigaction broken = { .sa_handler = on_pipe };
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
 
 	sigfillset(&soft.sa_mask);
 	sigfillset(&tick.sa_mask);
 	sigaction(SIGALRM, &tick, NULL);
 	broken.sa_mask = soft.sa_mask;
 	sigaction(SIGPIPE, &broken, NULL);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+	for (size_t i = 0; i < N_ENDS; i++) {
 		sigaction(ends[i], NULL, &before);
 		/* nohup(1) means it; a shell that starts us in the background ignores SIGINT without being asked. */
 		if (ends[i] != SIGHUP || before.sa_handler != SIG_IGN)

@@ -267,7 +267,7 @@ static void on_suspend(int sig)
 {
 	/* A run is left first: its target is to stand still with us. */
 	if (ph_readline_is_shown() || ph_terminal_is_given())
-		ph_bind.interrupted = sig;
+		ph_bind_interrupt_wait(sig);
 	else
 		kill(getpid(), SIGSTOP);
 }
@@ -316,7 +316,7 @@ void ph_prompt_close(void)
 {
 	if (!prompt.is_open)
 		return;
-	ph_readline_end();
+	ph_readline_end("");
 	ph_terminal_restore();
 }
 
@@ -343,7 +343,7 @@ static int push_signal(lua_State *L)
 	if (sig != SIGINT && sig != SIGTSTP)
 		return luaL_error(L, "interrupted");
 	ph_bind_interrupt_clear();
-	ph_readline_end();
+	ph_readline_end(sig == SIGINT ? "^C" : "^Z");
 	lua_pushstring(L, sig == SIGINT ? "interrupt" : "suspend");
 	return 1;
 }
@@ -450,10 +450,22 @@ static int l_wait(lua_State *L)
 	}
 }
 
+static int l_show(lua_State *L)		/* prompt.show(text): what is no script's, and not for -o's FILE */
+{
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
+
+	if (ph_bind.own_stdout)
+		write_around((void *)(intptr_t)STDOUT_FILENO, text, len);
+	else
+		fwrite(text, 1, len, stdout);
+	return 0;
+}
+
 static int l_suspend(lua_State *L)	/* prompt.suspend(): stopped until somebody says fg */
 {
 	(void)L;
-	ph_readline_end();
+	ph_readline_end("");
 	ph_terminal_restore();
 	kill(getpid(), SIGSTOP);
 	return 0;
@@ -497,8 +509,8 @@ static int l_on_complete(lua_State *L)	/* prompt.on_complete(fn): fn(line up to 
 static int l_prompt(lua_State *L)	/* core.prompt() -> its functions, and repl.c's */
 {
 	static const luaL_Reg functions[] = {
-		{ "wait", l_wait }, { "suspend", l_suspend },		{ "open", l_open },
-		{ "run", l_run },   { "on_complete", l_on_complete }, { NULL, NULL },
+		{ "wait", l_wait }, { "suspend", l_suspend }, { "open", l_open },		{ "run", l_run },
+		{ "show", l_show }, { "on_complete", l_on_complete }, { NULL, NULL },
 	};
 
 	lua_newtable(L);

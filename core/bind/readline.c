@@ -198,11 +198,14 @@ void ph_readline_resize(void)
 		lib.rl_resize_terminal();
 }
 
-void ph_readline_end(void)
+void ph_readline_end(const char *mark)
 {
 	if (!is_shown)
 		return;
 	is_shown = false;
+	if (!is_hidden)
+		fprintf(host.out, "%s\n", mark);
+	fflush(host.out);
 	lib.rl_callback_handler_remove();
 }
 

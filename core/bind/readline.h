@@ -38,8 +38,8 @@ void ph_readline_hide(void);
 void ph_readline_redraw(void);
 void ph_readline_resize(void);
 
-/* The line is given up; the terminal is as it was before. */
-void ph_readline_end(void);
+/* The line is given up, with a mark behind it; the terminal is as it was before. */
+void ph_readline_end(const char *mark);
 
 /* One byte of host->next. */
 void ph_readline_feed(void);

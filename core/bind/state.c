@@ -372,4 +372,5 @@ void ph_bind_close(struct ph_bind *bind)
 	free(bind->error_trace);
 	bind->error_trace = NULL;
 	fflush(stdout);
+	ph_bind_interrupt_uninstall();
 }

@@ -25,14 +25,14 @@ local leaving -- {action}: the innermost prompt is to end
 local depth = 0 -- of prompts in hooks
 
 local function say(...)
-	print(show.paint("dim", string.format(...)))
+	show.print(show.paint("dim", string.format(...)))
 end
 M.say = say
 
 -- Behind the ^C that the terminal shows, or whatever a target left half written.
 function M.begin_line()
 	if M.is_terminal then
-		print ""
+		show.print ""
 	end
 end
 
@@ -134,7 +134,7 @@ function M.tell_place()
 	end
 	note_stop(thread)
 	local ok, line = pcall(core.load("repl.context").next_line, thread)
-	print(ok and line or tostring(line))
+	show.print(ok and line or tostring(line))
 end
 
 local tell = {
@@ -195,13 +195,13 @@ local function print_results(results, moved)
 		return -- step() and the like: the place says it
 	end
 	for i = 1, results.n do
-		print(show.show(results[i]))
+		show.print(show.show(results[i]))
 	end
 end
 
 -- Code that the JIT compiler made cannot be interrupted, so that what is typed on a terminal is not compiled.
 local function interruptible(fn, skipped)
-	if not M.is_terminal or depth > 0 then
+	if not M.is_terminal then
 		return eval.run(fn, skipped)
 	end
 	local jit = require "jit"
@@ -331,7 +331,7 @@ local handle = {
 	end,
 	["end"] = function()
 		if M.is_terminal then
-			print ""
+			show.print ""
 		elseif pending then
 			local text = pending
 			pending = nil
@@ -340,7 +340,6 @@ local handle = {
 		at_end()
 	end,
 	interrupt = function()
-		print "^C"
 		pending = nil
 		if M.is_running() and depth == 0 then
 			M.set_running(false)
@@ -349,7 +348,6 @@ local handle = {
 		end
 	end,
 	suspend = function()
-		print "^Z"
 		prompt.suspend()
 	end,
 	reason = function(reason) M.report(reason) end,
@@ -391,6 +389,7 @@ function M.nested()
 	depth = depth + 1
 	prompt.lead(true)
 	if session then
+		verbs.guard(session)
 		M.tell_place()
 	end
 	local ok, action = pcall(loop)
@@ -410,7 +409,7 @@ function M.open()
 	if is_open then
 		return
 	end
-	is_open = true
+	is_open, show.at_prompt = true, true
 	verbs, words = core.load "repl.verbs", core.load "repl.words"
 	local term = os.getenv "TERM"
 	M.is_terminal = prompt.open(core.load("repl.terminfo").stand_in(term))

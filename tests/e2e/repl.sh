@@ -296,6 +296,14 @@ test_every_name_of_the_reference_is_in_help() {
 	expect_stderr ''
 }
 
+test_what_scripts_print_goes_where_o_says() {
+	commands 'print "for the file"' '"for the terminal"' -- -o out -- "$TARGETS/calc_pie"
+	expect_status 0
+	expect_stdout_like '^"for the terminal"$'
+	expect_stdout_unlike 'for the file'
+	check "in the file" grep -qx 'for the file' out
+}
+
 test_the_prompt_costs_a_script_nothing() {
 	echo 'for name in pairs(package.loaded) do if name:find "repl" then print(name) end end' >script.lua
 	run "$PTRACEHOOK" script.lua

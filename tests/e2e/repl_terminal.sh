@@ -144,16 +144,17 @@ test_ctrl_z_suspends_and_fg_resumes() {
 }
 
 test_ctrl_z_suspends_a_target_in_the_foreground_too() {
-	open_prompt -- cat
+	open_prompt -- sed -u s/^/got:/
 	line c
 	line 'before'
-	wait_until eval '[ "$(screen | grep -c "^before$")" = 2 ]'
+	wait_for_screen '^got:before$'
 	keys C-z
 	wait_for_screen 'Stopped'
 	wait_for_prompt '^sh\$$'
 	line 'fg'
+	wait_until eval 'grep -q "^State:.S" "/proc/$(in_terminal sed)/status"'
 	line 'behind'
-	wait_until eval '[ "$(screen | grep -c "^behind$")" = 2 ]'
+	wait_for_screen '^got:behind$'
 	keys C-c
 	wait_for_screen '^paused$'
 	line '20 + 3'
@@ -161,7 +162,7 @@ test_ctrl_z_suspends_a_target_in_the_foreground_too() {
 	line 'c'
 	wait_for_screen '> c$'
 	line 'at the end'
-	wait_until eval '[ "$(screen | grep -c "^at the end$")" = 2 ]'
+	wait_for_screen '^got:at the end$'
 	keys C-d
 	wait_for_screen 'ended with status 0'
 }
@@ -230,7 +231,7 @@ test_vim_has_the_terminal_in_its_own_modes() {
 }
 
 test_a_target_in_the_background_does_not_take_what_is_typed() {
-	open_prompt -- cat
+	open_prompt -- sed -u s/^/got:/
 	line 'cont{bg = true}'
 	wait_for_prompt 'running\]>$'
 	line '6 * 7'
@@ -240,8 +241,8 @@ test_a_target_in_the_background_does_not_take_what_is_typed() {
 	line 'restart()'
 	wait_for_prompt 'stopped.*\]>$'
 	line 'c'
-	line 'for the cat'
-	wait_until eval '[ "$(screen | grep -c "^for the cat$")" = 2 ]'
+	line 'for the target'
+	wait_for_screen '^got:for the target$'
 	keys C-d
 	wait_for_screen 'ended with status 0'
 }
@@ -349,6 +350,30 @@ test_a_server_under_load_loses_no_request() {
 	touch stop
 	wait "$load"
 	grep -Eq '^made [0-9]{2,} failed 0$' load.out || fail "requests: $(cat load.out load.err)"
+}
+
+test_repl_in_a_hook_of_a_script_has_the_terminal() {
+	open_terminal
+	cat >script.lua <<-'END'
+		bp("calc", function() local mine = 1 local action = repl() print("mine", mine) return action end)
+	END
+	line "$PTRACEHOOK script.lua -- $TARGETS/calc_pie 1 2"
+	wait_for_prompt 'stopped calc\]>$'
+	# It shares our group, and yet lives.
+	keys -l 'nonsense('
+	keys C-c
+	wait_for_screen '\^C'
+	line 'while true do end'
+	wait_for_screen 'do end$'
+	keys C-c
+	wait_for_screen 'ptracehook: interrupted'
+	line 'mine = mine + 1'
+	line 's'
+	wait_for_prompt 'stopped calc\+0x3\]>$'
+	line 'c'
+	wait_for_screen '^mine +2$'
+	wait_for_screen '^calc\(1, 2\) = 3$'
+	wait_for_prompt '^sh\$$'
 }
 
 test_history_is_kept() {

@@ -134,17 +134,17 @@ end
 -- before: the registers at the stop before this one, or nil.
 function M.print(thread, before)
 	local rip = thread.regs.rip
-	print(heading(("registers of thread %d"):format(thread.tid)))
-	print(table.concat(show.registers(thread.regs:all(), before), "\n"))
-	print(heading "code")
+	show.print(heading(("registers of thread %d"):format(thread.tid)))
+	show.print(table.concat(show.registers(thread.regs:all(), before), "\n"))
+	show.print(heading "code")
 	local ok, text = pcall(M.code, thread, rip)
-	print(ok and text or tostring(text))
+	show.print(ok and text or tostring(text))
 	text = source(rip)
 	if text then
-		print(text)
+		show.print(text)
 	end
-	print(heading "stack")
-	print(stack(thread))
+	show.print(heading "stack")
+	show.print(stack(thread))
 end
 
 return M

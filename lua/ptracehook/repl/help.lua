@@ -71,17 +71,17 @@ end
 local function print_entry(name)
 	local entry = entries[name]
 	local notes = {}
-	print(show.paint("name", entry.signature))
+	show.print(show.paint("name", entry.signature))
 	for _, line in ipairs(entry.comment) do
 		local note = annotation(line)
 		if note then
 			notes[#notes + 1] = note
 		elseif not line:find "^%-%-%-@" and not line:find "^%-%-%- ?```" then
-			print("  " .. line:gsub("^%-%-%- ?", ""))
+			show.print("  " .. line:gsub("^%-%-%- ?", ""))
 		end
 	end
 	if #notes > 0 then
-		print(table.concat(notes, "\n"))
+		show.print(table.concat(notes, "\n"))
 	end
 end
 
@@ -99,7 +99,7 @@ local function list(heading, names)
 		line = line .. " " .. name
 	end
 	lines[#lines + 1] = line
-	print(table.concat(lines, "\n"))
+	show.print(table.concat(lines, "\n"))
 end
 
 local function overview()
@@ -113,7 +113,7 @@ local function overview()
 			classes[#classes + 1] = name
 		end
 	end
-	print [[
+	show.print [[
 What is typed is Lua; values are shown. help(name) or help "Class" says more: help(mem.find), help "Breakpoint".
 At the prompt: c cont  s step  n step_over  fin finish  b PLACE  bt  ctx  dis  p EXPR  q quit; Enter repeats a step.
 Ctrl-C pauses a running target, Ctrl-D leaves, Tab completes, Ctrl-R searches what was typed before.]]

@@ -55,11 +55,13 @@ local function on_written(number, name)
 		return
 	end
 	local ok, n = pcall(swap, path)
-	if ok then
-		print(("reloaded %s: %d hooks"):format(path, n))
-	else
+	local words = ok and ("%s is reloaded: %d hooks"):format(path, n)
+		or ("%s is not reloaded, what it was before stays: %s"):format(path, tostring(n))
+	if ok and core.load("repl").is_there() then
+		core.load("repl.show").print(words)
+	elseif not ok or not core.verbosity() then
 		io.stdout:flush()
-		io.stderr:write(("ptracehook: %s is not reloaded, what it was before stays: %s\n"):format(path, tostring(n)))
+		io.stderr:write("ptracehook: ", words, "\n")
 		io.stderr:flush()
 	end
 end

@@ -11,6 +11,17 @@ local LOWEST_ADDRESS = 0x1000ULL
 
 local codes = { number = "36", string = "32", keyword = "35", name = "1", dim = "2", changed = "1;31", error = "31" }
 
+local prompt = core.prompt()
+
+-- What the prompt itself has to say, on the terminal, wherever scripts print to; before there is one, as they do.
+function M.print(text)
+	if M.at_prompt then
+		prompt.show(text .. "\n")
+	else
+		print(text)
+	end
+end
+
 -- Escapes that colour text, or the text alone.
 function M.paint(kind, text)
 	if M.colour and codes[kind] then

@@ -3,6 +3,7 @@
 local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local wait = core.load "wait"
+local show = core.load "repl.show"
 local track = core.load "repl.track"
 
 local M = { globals = {} }
@@ -82,9 +83,9 @@ function M.globals.dis(where, n)
 	local session = target()
 	if where == nil then
 		local thread = core.thread() or session.thread
-		print(core.load("repl.context").code(thread, thread.regs.rip))
+		show.print(core.load("repl.context").code(thread, thread.regs.rip))
 	else
-		print(session:disasm(where, n))
+		show.print(session:disasm(where, n))
 	end
 end
 
@@ -187,29 +188,40 @@ end
 -- get one as well, it stops it, too. Ctrl-Z that we get as well suspends us, with the target standing still.
 local FROM_KERNEL = 0x80
 
+local guarded = setmetatable({}, { __mode = "k" })
+
+-- What the terminal sends to a target that shares it with us is ours.
+function M.guard(session)
+	if guarded[session] or not repl.prompt.is_terminal(0) then
+		return
+	end
+	guarded[session] = true
+	track.silently(function()
+		core.on(session, "signal", { "SIGINT" }, function(_, sig)
+			if sig.code == FROM_KERNEL and not repl.prompt.shares_group(session.pid) then
+				return core.actions.STOP
+			end
+		end)
+		core.on(session, "signal", { "SIGINT", "SIGTSTP" }, function(_, sig)
+			if sig.code == FROM_KERNEL and (sig.name == "SIGINT" or repl.prompt.shares_group(session.pid)) then
+				return core.actions.SUPPRESS
+			end
+		end)
+	end)
+end
+
 function M.adopt(session)
 	if not session or session.ended then
 		return
 	end
 	repl.prompt.forget()
+	M.guard(session)
 	if repl.is_there() and not repl.in_hook() and not repl.prompt.is_spawned(session) then
 		repl.set_running(true)
 	end
 	track.silently(function()
-		if repl.prompt.is_terminal(0) then
-			core.on(session, "signal", { "SIGINT" }, function(_, sig)
-				if sig.code == FROM_KERNEL and not repl.prompt.shares_group(session.pid) then
-					return core.actions.STOP
-				end
-			end)
-			core.on(session, "signal", { "SIGINT", "SIGTSTP" }, function(_, sig)
-				if sig.code == FROM_KERNEL and (sig.name == "SIGINT" or repl.prompt.shares_group(session.pid)) then
-					return core.actions.SUPPRESS
-				end
-			end)
-		end
 		core.on(session, "exec", nil, function(thread, path)
-			print(("process %d runs %s now"):format(thread.process.pid, path))
+			show.print(("process %d runs %s now"):format(thread.process.pid, path))
 		end)
 		core.on(session, "exit", nil, function() track.note_end(session) end)
 	end)
