@@ -117,7 +117,7 @@ local function prompt_text()
 	if not session then
 		return "> "
 	elseif session.ended then
-		return ("[%d ended]> "):format(session.pid)
+		return ("[%d %s]> "):format(session.pid, session:run().kind == "detach" and "let go" or "ended")
 	elseif M.is_running() and depth == 0 then
 		return ("[%d running]> "):format(session.pid)
 	end
@@ -137,6 +137,11 @@ function M.tell_place()
 	show.print(ok and line or tostring(line))
 end
 
+-- The locals of the hook that stopped a thread.
+local function left_by_stop(tid)
+	return eval.copied and eval.copied_tid == tid and eval.copied or nil
+end
+
 local tell = {
 	exit = function(reason, pid) say("process %d ended with status %d", pid, reason.code) end,
 	signal = function(reason, pid)
@@ -151,7 +156,8 @@ local tell = {
 			or "event " .. tostring(reason.event)
 		say("thread %d stopped: %s", reason.thread and reason.thread.tid or 0,
 			reason.event == "signal" and "interrupted, or at a signal" or what)
-		eval.frame = eval.copied and reason.thread and eval.copied_tid == reason.thread.tid and eval.copied or nil
+		eval.frame = reason.thread and left_by_stop(reason.thread.tid)
+		eval.copied = nil
 		M.tell_place()
 	end,
 }
@@ -240,12 +246,16 @@ end
 local function run_chunk(fn, skipped, text)
 	local session, thread, before = core.current(), core.thread(), position()
 	prompt.driven() -- forget about the last line's
+	eval.copied, M.failed_frame = nil, nil
 	local ok, results = interruptible(fn, skipped)
 	prompt.interrupted()
 	io.stdout:flush()
 	local moved = prompt.driven()
 	if moved and M.is_running() and depth == 0 then
 		M.set_running(false)
+	end
+	if moved and not M.told and depth == 0 then
+		eval.frame = M.failed_frame or left_by_stop(core.tid())
 	end
 	moved = moved or depth > 0 and position() ~= before
 	if not ok then
@@ -287,6 +297,9 @@ function take(text)
 		-- Several lines pasted at once that are no chunk together.
 		for line in text:gmatch "[^\n]+" do
 			take(line)
+			if leaving then
+				break
+			end
 		end
 		return
 	end

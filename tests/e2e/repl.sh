@@ -146,6 +146,23 @@ test_hooks_that_stop_leave_their_locals() {
 	check "read and written" [ "$(grep -E '^4[23]$' stdout)" = $'42\n43\n43' ]
 }
 
+test_they_are_there_whatever_ran_the_target() {
+	commands 'bp("calc", function() local secret = 42 return STOP end)' 'run().kind' 'secret' 's' 'secret' \
+		'bp("show", function() local mine = 7 error "boo" end)' 'run()' 'mine' -- -i -- "$TARGETS/calc_pie" 1 2 3 4
+	expect_stdout_like '^42$'
+	expect_stdout_like '^nil$'
+	expect_stdout_like '^7$'
+	expect_stderr_like 'boo'
+}
+
+test_detach_is_told() {
+	start_target busy 1
+	commands 'detach()' 'p regs.rip' 'c' -- -i -p "$target"
+	expect_status 0
+	expect_stderr_like 'c.*ended, or was let go'
+	expect_unharmed
+}
+
 test_hooks_that_fail_leave_theirs() {
 	commands 'bp("calc", function() local secret = 42 error "boo" end)' 'c' 'secret' 'c' -- -i -- "$TARGETS/calc_pie" 1 2
 	expect_status 0
