@@ -70,6 +70,11 @@ static ssize_t write_around(void *cookie, const char *buf, size_t len)
 {
 	if (!len)
 		return 0;
+	/* Readline's own bell comes this way too, and takes no room. */
+	if (len == 1 && *buf == '\a') {
+		write_all((int)(intptr_t)cookie, buf, len);
+		return 1;
+	}
 	if (ph_readline_is_shown()) {
 		ph_readline_hide();
 		timerfd_settime(prompt.quiet, 0, &(struct itimerspec){ .it_value = { 0, QUIET_NS } }, NULL);

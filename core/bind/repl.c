@@ -92,12 +92,14 @@ static int l_unsafe(lua_State *L)	/* prompt.unsafe(path) -> why others could hav
 	return 1;
 }
 
-static int l_interrupted(lua_State *L)	/* prompt.interrupted() -> somebody pressed Ctrl-C; it is over with that */
+/* prompt.interrupted() -> somebody pressed Ctrl-C, and it is over with that; we are to end */
+static int l_interrupted(lua_State *L)
 {
 	lua_pushboolean(L, ph_bind.interrupted == SIGINT);
+	lua_pushboolean(L, ph_bind.interrupted && ph_bind.interrupted != SIGINT && ph_bind.interrupted != SIGTSTP);
 	if (ph_bind.interrupted == SIGINT)
 		ph_bind_interrupt_clear();
-	return 1;
+	return 2;
 }
 
 static int l_is_terminal(lua_State *L)	/* prompt.is_terminal(fd) */

@@ -368,13 +368,25 @@ local handle = {
 	changed = function() M.on_changed() end,
 }
 
+local function turn()
+	tell_still()
+	local text = not M.is_terminal and "" or pending and ">> " or prompt_text()
+	local kind, value, more = prompt.wait(text, depth == 0 and M.is_running() and alive() or nil)
+	handle[kind](value, more)
+end
+
 local function loop()
 	leaving = nil
 	while not leaving do
-		tell_still()
-		local text = not M.is_terminal and "" or pending and ">> " or prompt_text()
-		local kind, value, more = prompt.wait(text, depth == 0 and M.is_running() and alive() or nil)
-		handle[kind](value, more)
+		local ok, why = pcall(turn)
+		local was_interrupted, ends = prompt.interrupted()
+		if not ok and (ends or not M.is_terminal) then
+			error(why, 0)
+		elseif not ok then
+			-- Ctrl-C between two lines of ours, or a mistake of ours: the prompt stays.
+			pending = nil
+			report_error(was_interrupted and "interrupted" or tostring(why))
+		end
 	end
 	local action = leaving[1]
 	leaving = nil
@@ -481,7 +493,14 @@ function M.main()
 	elseif session then
 		M.tell_place()
 	end
-	loop()
+	while true do
+		local ok, why = pcall(loop)
+		if ok then
+			break
+		elseif not prompt.interrupted() then
+			error(why, 0)
+		end
+	end
 	verbs.finish()
 	prompt.lead(false)
 	main_loop = false
