@@ -76,6 +76,7 @@ end
 local list = io.popen(("ls '%slua/meta'"):format(root))
 for name in list:lines() do
 	read_file(root .. "lua/meta/" .. name)
+	assert(core.load("meta." .. name:match "^(.*)%.lua$"), name .. " is not in lua/meson.build, for help()")
 end
 list:close()
 

@@ -7,8 +7,9 @@ local show = core.load "repl.show"
 local M = {}
 
 local files = {
-	"session", "breakpoint", "action", "function", "event", "watch", "wait", "regs", "mem", "call", "patch", "number",
-	"module", "source", "disasm", "thread", "repl", "error", "trace", "coverage", "standard",
+	"session", "tube", "snapshot",
+	"breakpoint", "action", "function", "event", "watch", "wait", "regs", "mem", "call", "patch", "number",
+	"module", "source", "disasm", "thread", "repl", "error", "trace", "coverage", "oracle", "bypass", "standard",
 }
 
 local entries, order -- by name; and names in the order of the files
