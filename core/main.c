@@ -184,7 +184,7 @@ static int check(const struct arguments *args)
 {
 	if (args->attach && args->program)
 		return wrong("%s: a process to attach to and a program to spawn; one of them", "-p PID and -- PROGRAM");
-	if (args->watch && !args->script)
+	if (args->watch && !args->script && !has_prompt(args))
 		return wrong("%s: no SCRIPT whose file could change", "-w");
 	if (args->script || args->n_chunks || has_prompt(args) || args->n_libraries)
 		return 0;

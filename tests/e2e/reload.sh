@@ -74,6 +74,21 @@ test_load_script_and_reload_at_the_prompt() {
 	expect_unharmed
 }
 
+test_w_watches_what_is_loaded_at_the_prompt() {
+	start_target busy 1
+	version 1
+	launch_with_input "$PTRACEHOOK" -w -i -p "$target"
+	echo 'load_script "script.lua"' >&5
+	wait_for_line $'^version 1\t1\t1$'
+	version 2
+	wait_for_line $'^version 2\t2\t1$'
+	wait_for_line '^script.lua is reloaded: 1 hooks$'
+	exec 5>&-
+	wait_started
+	expect_status 0
+	expect_unharmed
+}
+
 test_every_kind_of_hook_is_swapped() {
 	cat >script.lua <<-'END'
 		bp("calc", CONTINUE)

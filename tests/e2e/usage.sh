@@ -72,7 +72,7 @@ test_a_program_and_a_pid_are_wrong_usage() {
 }
 
 test_watching_needs_a_script() {
-	wrong_usage "-w: no SCRIPT whose file could change" -w -- true
+	wrong_usage "-w: no SCRIPT whose file could change" -w -e '' -- true
 }
 
 test_output_file_that_cannot_be_written() {
