@@ -1,45 +1,16 @@
 -- context - where a thread stands: what ctx() prints.
 
 local core = require "ptracehook.core"
-local number = require "ptracehook.number"
 local show = core.load "repl.show"
+
+local mem = require("ptracehook").mem -- of the thread that the globals mean, which is the one that is looked at
 
 local M = {}
 
-local STACK, BEFORE, AFTER, LINES, CHAIN = 8, 3, 6, 2, 4
+local STACK, BEFORE, AFTER, LINES = 8, 3, 6, 2
 
 local function heading(text)
 	return show.paint("dim", ("── %s %s"):format(text, ("─"):rep(math.max(2, 60 - #text))))
-end
-
-local function words_at(mem, address)
-	local text = mem.try_read(address, 16)
-	text = text and text:match "^[%g ]*"
-	return text and #text >= 4 and show.quote(text) or nil
-end
-
--- An address, what stands there, what stands where that leads …, down to text or a plain number.
-function M.chain(mem, address)
-	local parts, seen = {}, {}
-	for _ = 1, CHAIN do
-		local key = number.key(address)
-		parts[#parts + 1] = show.address(address)
-		if seen[key] or show.name_of(address) then
-			break
-		end
-		seen[key] = true
-		local words = #parts > 1 and words_at(mem, address)
-		if words then
-			parts[#parts + 1] = words
-			break
-		end
-		local bytes = mem.try_read(address, 8)
-		if not bytes then
-			break
-		end
-		address = mem.u64[address]
-	end
-	return table.concat(parts, " → ")
 end
 
 -- Instructions in front of where it stands can be decoded from its function's beginning only.
@@ -110,16 +81,8 @@ local function source(address)
 end
 
 local function stack(thread)
-	local lines, mem, rsp = {}, thread.mem, thread.regs.rsp
-	for i = 0, STACK - 1 do
-		local address = rsp + i * 8
-		local bytes = mem.try_read(address, 8)
-		if not bytes then
-			break
-		end
-		lines[#lines + 1] = ("%s+%02x  %s"):format(number.hex(address), i * 8, M.chain(mem, mem.u64[address]))
-	end
-	return table.concat(lines, "\n")
+	local ok, list = pcall(mem.telescope, thread.regs.rsp, STACK)
+	return ok and tostring(list) or "(not readable)"
 end
 
 -- One line: what will run next.
