@@ -176,7 +176,7 @@ test_sqlite_prepares_statements() {
 test_nginx_with_a_module_by_dlopen() {
 	local nginx=/usr/sbin/nginx module=/usr/lib/nginx/modules/ngx_stream_module.so port pid
 	[ -x "$nginx" ] && [ -f "$module" ] || skip "no nginx with its stream module"
-	port=$((20000 + RANDOM % 20000))
+	port=$(free_port)
 	cat >nginx.conf <<-EOS
 	load_module $module;
 	daemon off; master_process off; pid $PWD/nginx.pid; error_log $PWD/error.log;

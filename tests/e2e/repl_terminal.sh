@@ -281,7 +281,7 @@ test_the_terminal_closed_under_it_lets_an_attached_target_live() {
 start_server() {
 	[ -x /usr/sbin/nginx ] || skip "no nginx"
 	local port
-	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	port=$(free_port)
 	mkdir -p www
 	head -c 100000 /dev/urandom >www/file
 	cat >nginx.conf <<-END

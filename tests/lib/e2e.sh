@@ -53,6 +53,11 @@ wait_started() {
 	wait "$started" || status=$?
 }
 
+# A TCP port on loopback that nobody has: the kernel's choice, not soon given to another.
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
 # wait_until CMD...: until it succeeds; the test's time limit bounds it.
 wait_until() {
 	until "$@" >/dev/null 2>&1; do
