@@ -27,6 +27,7 @@
 --- pipe and a pty
 ---@field stdout? "inherit"|"pipe"|"pty"|"null"|{file: string} the file is made, or emptied
 ---@field stderr? "inherit"|"pipe"|"pty"|"null"|"stdout"|{file: string} "stdout": where that goes
+---@field tty? string the path of another terminal, as tty(1) prints it there: what is not said otherwise is it. Its own, unless that is another session's
 ---@field pty? PtyOptions of the one pty that serves all that say "pty", which all three do when none does
 ---@field log? boolean|string|fun(direction: "send"|"recv", bytes: string) what is said to the target and heard of it, as
 --- `Tube:log` takes it

@@ -75,7 +75,12 @@ local Telescope = {
 	end,
 }
 
-function M.telescope(mem, session, addr, n)
+-- target: a Session, a Process or a Thread of it, or nil for the current one.
+function M.telescope(mem, target, addr, n)
+	local session = target
+	if target ~= nil and getmetatable(target) ~= "Session" then
+		session = target.session
+	end
 	addr = check.address("mem.telescope: address", addr)
 	n = n == nil and 8 or check.count("mem.telescope: n", n)
 	local maps, list = mem.maps(), setmetatable({}, Telescope)

@@ -13,18 +13,19 @@ int pipe2(int fds[2], int flags);
 int memfd_create(const char *name, unsigned int flags);
 ssize_t write(int fd, const void *buf, size_t len);
 int64_t lseek(int fd, int64_t offset, int whence);
+int isatty(int fd);
 char *strerror(int code);
 ]]
 
 local C = ffi.C
-local O_RDONLY, O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC = 0, 1, 0x40, 0x200, 0x80000
+local O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_NOCTTY, O_TRUNC, O_CLOEXEC = 0, 1, 2, 0x40, 0x100, 0x200, 0x80000
 local MFD_CLOEXEC = 1
 
 local M = {}
 
 local options_known = {
 	env = true, clear_env = true, cwd = true, argv0 = true, aslr = true, follow = true, limits = true,
-	timeout = true, stdin = true, stdout = true, stderr = true, pty = true, log = true,
+	timeout = true, stdin = true, stdout = true, stderr = true, pty = true, tty = true, log = true,
 }
 
 -- bits/resource.h on x86_64
@@ -184,17 +185,47 @@ end
 
 local names = { "stdin", "stdout", "stderr" }
 
+-- Somebody else's terminal, which whatever is not said otherwise is.
+function Streams:other_terminal(path)
+	local fd, why = open_file(check.string("spawn: tty", path), O_RDWR + O_NOCTTY)
+	if fd and C.isatty(self:add(fd)) == 0 then
+		return nil, ("spawn: tty: %s is no terminal: the path that tty(1) prints there expected"):format(path)
+	end
+	self.tty = fd
+	return fd, why
+end
+
+-- What streams are that the options do not name.
+local function default_of(streams, options)
+	if options.tty ~= nil then
+		if options.pty ~= nil then
+			check.fail "spawn: tty and pty: one terminal, either somebody's or one of its own, expected"
+		end
+		return streams:other_terminal(options.tty)
+	elseif options.pty == nil then
+		return -1
+	end
+	for _, name in ipairs(names) do
+		if options[name] == "pty" then
+			return -1
+		end
+	end
+	return "pty"
+end
+
 local function open_streams(options)
 	local streams = setmetatable({ theirs = {}, ours = {}, opened = {} }, Streams)
 	streams.pty_options = pty_options(options.pty)
-	local all = options.pty ~= nil and "pty" or nil
-	for _, name in ipairs(names) do
-		if options[name] == "pty" then
-			all = nil
-		end
+	local default, why = default_of(streams, options)
+	if not default then
+		streams:close()
+		check.fail("%s", why)
 	end
 	for i, name in ipairs(names) do
-		local fd, why = streams:open(name, options[name] or all, 2 ^ (i - 1))
+		local what, fd = options[name], default
+		if what ~= nil or type(default) == "string" then
+			fd, why = streams:open(name, what or default, 2 ^ (i - 1))
+		end
 		if not fd then
 			streams:close()
 			check.fail("%s", why)
@@ -270,7 +301,7 @@ function M.spawn(options)
 	local log = options.log ~= nil and core.load("tube").check_log("spawn: log", options.log)
 	local streams = open_streams(options)
 	request.stdio = streams.theirs
-	request.new_session = streams.terminal ~= nil
+	request.new_session = streams.terminal ~= nil or streams.tty ~= nil
 	local ok, session = pcall(core.spawn, request)
 	if ok and streams.ours[1] then
 		local why

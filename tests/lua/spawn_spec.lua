@@ -184,4 +184,28 @@ describe("spawn", function()
 		end
 		assert.equal(n, #support.read(("/proc/self/task/%d/children"):format(support.own_pid())))
 	end)
+
+	it("takes another terminal, which is its own there", function()
+		local ffi = require "ffi"
+		ffi.cdef [[
+		int posix_openpt(int flags);
+		int grantpt(int fd);
+		int unlockpt(int fd);
+		char *ptsname(int fd);
+		ssize_t read(int fd, void *buf, size_t len);
+		]]
+		local ours = ffi.C.posix_openpt(2 + 0x100) -- O_RDWR | O_NOCTTY
+		assert(ours >= 0 and ffi.C.grantpt(ours) == 0 and ffi.C.unlockpt(ours) == 0)
+		local path = ffi.string(ffi.C.ptsname(ours))
+		local out = support.temporary()
+		local s = spawn { "sh", "-c", "tty; tty <&2; echo here >/dev/tty; test ! -t 1", tty = path, stdout = { file = out } }
+		assert.same({ kind = "exit", code = 0 }, s:run())
+		assert.equal(path .. "\n" .. path .. "\n", support.read(out))
+		local text = ffi.new "char[64]"
+		assert.equal("here\r\n", ffi.string(text, ffi.C.read(ours, text, 64)))
+		ffi.C.close(ours)
+		raises(function() spawn { "true", tty = "/dev/null" } end, "tty: /dev/null is no terminal")
+		raises(function() spawn { "true", tty = "/nowhere" } end, "/nowhere: No such file or directory")
+		raises(function() spawn { "true", tty = path, pty = {} } end, "tty and pty")
+	end)
 end)
