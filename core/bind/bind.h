@@ -68,6 +68,7 @@ bool ph_bind_open_compiler(struct ph_bind *bind);
 void ph_bind_close(struct ph_bind *bind);
 
 /* door.c */
+void ph_bind_open_protect(lua_State *L);
 void ph_bind_open_door(lua_State *L);
 void ph_bind_open_functions(lua_State *L);	/* after the libraries, before any script */
 

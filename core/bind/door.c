@@ -1,231 +1,14 @@
 #include <errno.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bind/bind.h"
+#include "bind/function.h"
 #include "engine/stream.h"
 #include "engine/plan.h"
 
-/*
- * Keeps the traceback while the stack still stands; the error itself stays what it is, so that pcall sees that. One
- * that left a hook comes by again when run() raises it: where it was first raised is what counts.
- */
-static int message_handler(lua_State *L)	/* error -> error */
-{
-	bool again;
-
-	lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
-	again = ph_bind.error_trace && !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
-	lua_pop(L, 1);
-	if (again)
-		return 1;
-	free(ph_bind.error_trace);
-	luaL_traceback(L, L, NULL, 1);
-	ph_bind.error_trace = strdup(lua_tostring(L, -1));
-	lua_pop(L, 1);
-	return 1;
-}
-
 /* registry: functions made once, so that an event makes none. */
-static int message_handler_ref, prepare_ref, answer_ref, new_thread_ref, trace_ref, guard_ref = LUA_NOREF;
-
-bool ph_bind_call(lua_State *L, int n_args, int n_results)
-{
-	int base = lua_gettop(L) - n_args, busy = ph_bind.busy, r;
-
-	lua_rawgeti(L, LUA_REGISTRYINDEX, message_handler_ref);
-	lua_insert(L, base);
-	ph_bind.busy = 0;
-	r = lua_pcall(L, n_args, n_results, base);
-	ph_bind.busy = busy;
-	lua_remove(L, base);
-	if (r == 0)
-		return true;
-	luaL_unref(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
-	ph_bind.error_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	return false;
-}
-
-/* The error at the top of the stack, as text; a value of any kind may have been raised. */
-static const char *push_message(lua_State *L)
-{
-	if (luaL_callmeta(L, -1, "__tostring") && lua_isstring(L, -1))
-		return lua_tostring(L, -1);
-	if (lua_isstring(L, -1))
-		return lua_tostring(L, -1);
-	return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, -1));
-}
-
-static int l_message(lua_State *L)
-{
-	push_message(L);
-	return 1;
-}
-
-void ph_bind_report(const char *prefix)
-{
-	lua_State *L = ph_bind.L;
-	const char *message = "(no message)";
-	int top = lua_gettop(L);
-
-	/* What ended the script is not to end the telling of it. */
-	if (ph_bind.interrupted)
-		lua_sethook(L, NULL, 0, 0);
-	fflush(stdout);
-	lua_pushcfunction(L, l_message);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
-	/* __tostring is script code too. */
-	if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1))
-		message = lua_tostring(L, -1);
-	fprintf(stderr, "ptracehook: %s%s\n%s%s", prefix, message, ph_bind.error_trace ? ph_bind.error_trace : "",
-		ph_bind.error_trace ? "\n" : "");
-	lua_settop(L, top);
-}
-
-void ph_bind_keep_error(lua_State *L)
-{
-	luaL_unref(L, LUA_REGISTRYINDEX, ph_bind.error_ref);
-	ph_bind.error_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	free(ph_bind.error_trace);
-	ph_bind.error_trace = NULL;
-}
-
-bool ph_bind_flush(void)
-{
-	lua_State *L = ph_bind.L;
-	bool good;
-
-	if (ph_bind.own_stdout || __fpending(stdout) == 0)
-		return true;
-	ph_bind.flushing = 1;
-	good = fflush(stdout) == 0;
-	ph_bind.flushing = 0;
-	if (good)
-		return true;
-	/* What nobody takes stays in the buffer and would fail again for ever. */
-	lua_pushfstring(L, "cannot write standard output: %s", strerror(errno));
-	__fpurge(stdout);
-	clearerr(stdout);
-	ph_bind_keep_error(L);
-	return false;
-}
-
-static int push_arguments(lua_State *L, const struct ph_event *event)
-{
-	switch (event->kind) {
-	case PH_EVENT_BREAKPOINT:
-		ph_bind_push_thread(L, event->thread);
-		ph_bind_push_breakpoint(L, event->breakpoint);
-		return 2;
-	case PH_EVENT_SYSCALL:
-		ph_bind_push_syscall(L, event->thread);
-		return 1;
-	case PH_EVENT_WATCH:
-	case PH_EVENT_WATCH_EXECUTE:
-		ph_bind_push_thread(L, event->thread);
-		ph_bind_push_watch(L, event->watch);
-		return 2;
-	case PH_EVENT_EXEC:
-		ph_bind_push_thread(L, event->thread);
-		lua_pushstring(L, event->path);
-		return 2;
-	case PH_EVENT_FORK:
-		ph_bind_push_thread(L, event->thread);
-		ph_bind_push_process(L, event->child);
-		return 2;
-	case PH_EVENT_EXIT:
-		ph_bind_push_process(L, event->process);
-		ph_bind_push_reason(L, &event->reason);
-		return 2;
-	case PH_EVENT_LOAD:
-	case PH_EVENT_UNLOAD:
-		ph_bind_push_module(L, event->module);
-		ph_bind_push_thread(L, event->thread);
-		return 2;
-	case PH_EVENT_THREAD_EXIT:
-		ph_bind_push_thread(L, event->thread);
-		ph_bind_push_reason(L, &event->reason);
-		return 2;
-	case PH_EVENT_SIGNAL:
-	case PH_EVENT_INSTRUCTION:
-	case PH_EVENT_STEP:
-	case PH_EVENT_THREAD:
-	case PH_EVENT_COUNT:
-		break;
-	}
-	ph_bind_push_thread(L, event->thread);
-	return 1;
-}
-
-/* ---- Functions for events */
-
-#define BARE (1 << 30)	/* in the reference of one that looks at no arguments: none are made for it */
-
-/* registry: debug.getinfo, before a script can put another there */
-static int getinfo_ref;
-
-static bool is_bare(lua_State *L, int index)
-{
-	bool bare = false;
-
-	if (!lua_isfunction(L, index) || lua_iscfunction(L, index))
-		return false;
-	lua_pushvalue(L, index);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, getinfo_ref);
-	lua_insert(L, -2);
-	lua_pushliteral(L, "u");
-	if (lua_pcall(L, 2, 1, 0) == 0 && lua_istable(L, -1)) {
-		lua_getfield(L, -1, "nparams");
-		lua_getfield(L, -2, "isvararg");
-		bare = lua_tointeger(L, -2) == 0 && !lua_toboolean(L, -1);
-		lua_pop(L, 2);
-	}
-	lua_pop(L, 1);
-	return bare;
-}
-
-int ph_bind_keep_function(lua_State *L, int index)
-{
-	bool bare = is_bare(L, index);
-
-	lua_pushvalue(L, index);
-	return luaL_ref(L, LUA_REGISTRYINDEX) | (bare ? BARE : 0);
-}
-
-void ph_bind_open_functions(lua_State *L)
-{
-	lua_getglobal(L, "debug");
-	lua_getfield(L, -1, "getinfo");
-	getinfo_ref = luaL_ref(L, LUA_REGISTRYINDEX);
-	lua_pop(L, 1);
-}
-
-void ph_bind_drop_function(int fn_ref)
-{
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, fn_ref < 0 ? fn_ref : fn_ref & ~BARE);
-}
-
-/* Where the function was written, for what it did to be blamed on; "" for one that is not Lua's. */
-static void push_origin(lua_State *L, int fn_ref)
-{
-	lua_Debug ar;
-
-	lua_rawgeti(L, LUA_REGISTRYINDEX, fn_ref);
-	if (!lua_isfunction(L, -1)) {
-		lua_pop(L, 1);
-		lua_pushliteral(L, "");
-		return;
-	}
-	lua_getinfo(L, ">S", &ar);
-	if (ar.linedefined > 0)
-		lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.linedefined);
-	else
-		lua_pushliteral(L, "");
-}
-
-/* ---- Hooks */
+static int prepare_ref, answer_ref, new_thread_ref, trace_ref, guard_ref = LUA_NOREF;
 
 /*
  * One call of a script's function. It runs in a coroutine of its own, so that it can wait; coroutines are used again
@@ -314,7 +97,7 @@ static int l_answer(lua_State *L)	/* struct ph_bind_call, struct ph_action, valu
 	if (lua_isnil(L, 3) || ph_bind_to_action(L, 3, kind, ret, &why))
 		return 0;
 	lua_settop(L, 3);
-	push_origin(L, call->fn_ref);
+	ph_bind_push_origin(L, call->fn_ref);
 	lua_pushfstring(L, "a hook on %s returned %s; it may return nothing or an action such as CONTINUE, STOP, KILL",
 			ph_bind_event_name(call->event.kind), why);
 	lua_concat(L, 2);
@@ -605,24 +388,13 @@ static int l_prepare(lua_State *L)	/* struct ph_bind_call, struct ph_action */
 		return 0;
 	}
 	if (call->event.kind != PH_EVENT_SIGNAL)
-		return 1 + push_arguments(L, &call->event);
+		return 1 + ph_bind_push_arguments(L, &call->event);
 	ph_bind_push_siginfo(L, call->event.siginfo);	/* fn siginfo */
 	lua_pushvalue(L, -1);
 	lua_insert(L, -3);				/* siginfo fn siginfo */
 	ph_bind_push_thread(L, call->event.thread);
 	lua_insert(L, -2);
 	return 4;
-}
-
-/* False: some of them would have to be made. */
-static bool push_known_arguments(lua_State *L, const struct ph_event *event)
-{
-	if (event->kind == PH_EVENT_SYSCALL)
-		return ph_bind_push_known_syscall(L, event->thread);
-	if (event->kind == PH_EVENT_WATCH || event->kind == PH_EVENT_WATCH_EXECUTE)
-		return ph_bind_push_known(L, event->thread) && ph_bind_push_known(L, event->watch);
-	return event->kind == PH_EVENT_BREAKPOINT && ph_bind_push_known(L, event->thread) &&
-	       ph_bind_push_known(L, event->breakpoint);
 }
 
 /*
@@ -639,7 +411,7 @@ static int prepare(lua_State *L, struct ph_bind_call *call, struct ph_action *re
 	lua_rawgeti(to, LUA_REGISTRYINDEX, call->fn_ref);
 	if (call->is_bare)
 		return 0;
-	if (lua_type(to, -1) == LUA_TFUNCTION && push_known_arguments(to, event))
+	if (lua_type(to, -1) == LUA_TFUNCTION && ph_bind_push_known_arguments(to, event))
 		return lua_gettop(to) - 1;
 	lua_settop(to, 0);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, prepare_ref);
@@ -668,8 +440,8 @@ static struct ph_action call_function(const struct ph_event *event, int fn_ref, 
 	call = take_call(L);
 	if (call) {
 		call->event = *event;
-		call->fn_ref = fn_ref & ~BARE;
-		call->is_bare = fn_ref & BARE;
+		call->fn_ref = fn_ref & ~PH_BIND_BARE;
+		call->is_bare = fn_ref & PH_BIND_BARE;
 		call->waited = call->moved = call->has_siginfo = false;
 		call->end_ref = LUA_NOREF;
 		if (argument_ref == LUA_NOREF) {
@@ -743,8 +515,8 @@ void ph_bind_open_door(lua_State *L)
 		lua_CFunction fn;
 		int *ref;
 	} functions[] = {
-		{ message_handler, &message_handler_ref }, { l_prepare, &prepare_ref }, { l_answer, &answer_ref },
-		{ l_new_thread, &new_thread_ref },	   { l_trace, &trace_ref },
+		{ l_prepare, &prepare_ref },	   { l_answer, &answer_ref },
+		{ l_new_thread, &new_thread_ref }, { l_trace, &trace_ref },
 	};
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {

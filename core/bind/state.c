@@ -344,6 +344,7 @@ int ph_bind_open(struct ph_bind *bind)
 		return -ENOMEM;
 	fill_memory(bind->L);
 	add_oldest(bind->L);
+	ph_bind_open_protect(bind->L);
 	ph_bind_open_door(bind->L);
 	lua_pushcfunction(bind->L, l_open);
 	return ph_bind_call(bind->L, 0, 0) ? 0 : -ECANCELED;
