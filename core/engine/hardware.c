@@ -39,7 +39,9 @@ static int refuse(const struct ph_process *process, unsigned int n, unsigned int
 
 	name_users(&process->hardware, users, sizeof(users));
 	return ph_err_say(err, -EBUSY, "take debug registers",
-			  "%u of the CPU's four debug registers needed, %u free: held by %s", n, n_free, users);
+			  "%u of the CPU's four debug registers needed, %u free: held by %s%s", n, n_free, users,
+			  process->session->policy.hardware ? "; breakpoints take them all (policy{hardware = true}), to change "
+			  "no byte of the text: more would need pages that are run but not read, and a CPU with protection keys" : "");
 }
 
 int ph_hardware_take(struct ph_process *process, const struct ph_hardware_user *user,

@@ -95,13 +95,30 @@ int ph_placing_place(struct ph_breakpoint *breakpoint, struct ph_process *proces
 	return wait_if_unmapped(breakpoint, arm(breakpoint, process, breakpoint->address, err));
 }
 
+/* Its place has come, and it cannot be put there: nobody is left to get the error. */
+static void tell_failure(struct ph_breakpoint *breakpoint, struct ph_process *process)
+{
+	const struct ph_elf_settings *settings = &process->session->tracer->elf_settings;
+	char text[PH_ERR_MESSAGE_MAX + 128], message[PH_ERR_MESSAGE_MAX];
+	struct ph_err err;
+
+	if (breakpoint->told || !settings->warn || ph_placing_place(breakpoint, process, &err) >= 0)
+		return;
+	breakpoint->told = true;
+	snprintf(text, sizeof(text), "%s stays out: %s", breakpoint->label, ph_err_message(&err, message, sizeof(message)));
+	settings->warn(text, settings->user);
+}
+
 void ph_placing_retry(struct ph_process *process)
 {
 	struct ph_breakpoint *breakpoint;
 
-	ph_list_each(breakpoint, &process->session->breakpoints, struct ph_breakpoint, in_session)
-		if (breakpoint->where && breakpoint->waits)
-			ph_placing_place(breakpoint, process, NULL);
+	ph_list_each(breakpoint, &process->session->breakpoints, struct ph_breakpoint, in_session) {
+		int r = breakpoint->where && breakpoint->waits ? ph_placing_place(breakpoint, process, NULL) : 0;
+
+		if (r < 0 && r != -ENOENT && r != -ESRCH)
+			tell_failure(breakpoint, process);
+	}
 }
 
 void ph_placing_guess(struct ph_session *session)

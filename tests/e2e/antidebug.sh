@@ -157,4 +157,12 @@ test_script_lets_an_attached_target_go_whole() {
 	expect_busy_goes_on
 }
 
+# Its place comes when libc has been loaded, and no script waits for an error any more.
+test_a_breakpoint_that_finds_no_debug_register_is_named() {
+	run "$PTRACEHOOK" -e 'require("bypass").checksums() for _, name in ipairs { "main", "calc", "puts", "malloc", "free" } do
+		bp(name, CONTINUE) end' -- "$TARGETS/calc_pie"
+	expect_status 0
+	expect_complaint "^ptracehook: breakpoint 5 at 'free' stays out: .*held by breakpoint 1 at 'main', .*protection keys$"
+}
+
 e2e_main "$@"
