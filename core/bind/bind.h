@@ -88,8 +88,8 @@ void ph_bind_drop_function(int fn_ref);
 /* Calls the function at fn_ref, that ph_bind_keep_function gave, for an event; anything it does is an action. */
 struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref);
 
-/* The same with arguments of our own: a number, the value at argument_ref, another number, the thread's id. */
-struct ph_action ph_bind_call_with(const struct ph_event *event, int fn_ref, int id, int argument_ref, int number);
+/* The same with arguments of our own: three numbers, and the thread's id. */
+struct ph_action ph_bind_call_with(const struct ph_event *event, int fn_ref, const int numbers[3]);
 
 /* The event of the hook that runs, until it returns; NULL: none does. */
 const struct ph_event *ph_bind_hook_event(void);

@@ -426,8 +426,8 @@ static int prepare(lua_State *L, struct ph_bind_call *call, struct ph_action *re
 	return n - 1 - call->has_siginfo;
 }
 
-/* argument_ref: LUA_NOREF, or registry: the function's second argument, between numbers. */
-static struct ph_action call_function(const struct ph_event *event, int fn_ref, int id, int argument_ref, int number)
+/* numbers: the first three arguments, before the thread's id; NULL: the event's own. */
+static struct ph_action call_function(const struct ph_event *event, int fn_ref, const int numbers[3])
 {
 	lua_State *L = ph_bind.L;
 	struct ph_action action = { .kind = PH_CONTINUE };
@@ -444,13 +444,12 @@ static struct ph_action call_function(const struct ph_event *event, int fn_ref, 
 		call->is_bare = fn_ref & PH_BIND_BARE;
 		call->waited = call->moved = call->has_siginfo = false;
 		call->end_ref = LUA_NOREF;
-		if (argument_ref == LUA_NOREF) {
+		if (!numbers) {
 			n = prepare(L, call, &action, &good);
 		} else {
 			lua_rawgeti(call->L, LUA_REGISTRYINDEX, fn_ref);
-			lua_pushinteger(call->L, id);
-			lua_rawgeti(call->L, LUA_REGISTRYINDEX, argument_ref);
-			lua_pushinteger(call->L, number);
+			for (int i = 0; i < 3; i++)
+				lua_pushinteger(call->L, numbers[i]);
 			lua_pushinteger(call->L, ph_thread_tid(event->thread));
 			n = 4;
 		}
@@ -472,12 +471,12 @@ static struct ph_action call_function(const struct ph_event *event, int fn_ref, 
 
 struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 {
-	return call_function(event, fn_ref, 0, LUA_NOREF, 0);
+	return call_function(event, fn_ref, NULL);
 }
 
-struct ph_action ph_bind_call_with(const struct ph_event *event, int fn_ref, int id, int argument_ref, int number)
+struct ph_action ph_bind_call_with(const struct ph_event *event, int fn_ref, const int numbers[3])
 {
-	return call_function(event, fn_ref, id, argument_ref, number);
+	return call_function(event, fn_ref, numbers);
 }
 
 void ph_bind_raise_end(lua_State *L)

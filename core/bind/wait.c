@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -162,9 +163,45 @@ static int l_yieldable(lua_State *L)
 
 /* ---- Ends of calls, for hook() */
 
+/*
+ * Called through the FFI, so that a hook's way in stays compiled; shared with lua/ptracehook/hook.lua, which declares the
+ * same and keeps a table by the numbers that await gives. A number is given again when nobody waits for that call any more.
+ */
+static struct {
+	int (*await)(uint32_t id);	/* in a hook at a function's first instruction: its number, and caller; -1: await_failed */
+	uint64_t caller;
+} calls;
+
+static struct {
+	int *free;	/* owned; numbers to be given again */
+	size_t n_free, room;
+	int next;
+} numbers;
+
+static struct ph_err await_err;
 static int on_call_end_ref = LUA_NOREF;
 
-static int l_on_call_end(lua_State *L)	/* core.on_call_end(fn): fn(id, this, enum ph_until_end, tid) */
+static int take_number(void)
+{
+	return numbers.n_free ? numbers.free[--numbers.n_free] : numbers.next++;
+}
+
+static void give_number_back(int number)
+{
+	if (numbers.n_free == numbers.room) {
+		size_t room = numbers.room ? numbers.room * 2 : 64;
+		int *wider = reallocarray(numbers.free, room, sizeof(*wider));
+
+		/* It is one less to give, then. */
+		if (!wider)
+			return;
+		numbers.free = wider;
+		numbers.room = room;
+	}
+	numbers.free[numbers.n_free++] = number;
+}
+
+static int l_on_call_end(lua_State *L)	/* core.on_call_end(fn): fn(id, number, enum ph_until_end, tid) */
 {
 	lua_settop(L, 1);
 	on_call_end_ref = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -174,46 +211,50 @@ static int l_on_call_end(lua_State *L)	/* core.on_call_end(fn): fn(id, this, enu
 static struct ph_action on_call_end(const struct ph_event *event, enum ph_until_end end, void *user)
 {
 	struct ph_action action = { .kind = PH_CONTINUE };
-	int ref = (int)((uintptr_t)user & UINT32_MAX), id = (int)((uintptr_t)user >> 32);
+	int number = (int)((uintptr_t)user & UINT32_MAX), id = (int)((uintptr_t)user >> 32);
 
 	if (end != PH_UNTIL_ENDED)
-		action = ph_bind_call_with(event, on_call_end_ref, id, ref, (int)end);
+		action = ph_bind_call_with(event, on_call_end_ref, (const int[]){ id, number, (int)end });
 	return action;
 }
 
 static void forget_call(void *user)
 {
-	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, (int)((uintptr_t)user & UINT32_MAX));
+	give_number_back((int)((uintptr_t)user & UINT32_MAX));
 }
 
-/* core.await(this, id) -> caller: in a hook at a function's first instruction; what that returns to. */
-static int l_await(lua_State *L)
+static int await(uint32_t id)
 {
 	const struct ph_event *event = ph_bind_hook_event();
 	struct ph_until_options options = { .kind = PH_UNTIL_CALL_RETURNED, .user_free = forget_call };
-	struct ph_err err = { 0 };
-	uint64_t id = (uint64_t)luaL_checkinteger(L, 2);
-	int ref, r;
+	int number, r;
 
-	if (!event || !event->thread)
-		ph_bind_argument_error(L, "hook: no call is being entered");
-	lua_settop(L, 1);
-	ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	if (!event || !event->thread) {
+		ph_err_say(&await_err, -ENOENT, "hook", "no call is being entered");
+		return -1;
+	}
+	number = take_number();
 	ph_bind_enter();
-	r = ph_thread_regs_fetch(event->thread, &err);
+	r = ph_thread_regs_fetch(event->thread, &await_err);
 	if (r >= 0)
 		r = ph_space_read(event->process->space, event->thread->tid, event->thread->view.regs.rsp, &options.address,
-				  sizeof(options.address), &err);
+				  sizeof(options.address), &await_err);
 	if (r >= 0)
-		r = ph_thread_until(event, &options, on_call_end, (void *)(uintptr_t)(id << 32 | (uint32_t)ref), NULL, &err);
+		r = ph_thread_until(event, &options, on_call_end, (void *)((uintptr_t)id << 32 | (uint32_t)number), NULL,
+				    &await_err);
 	ph_bind_leave();
 	if (r < 0) {
-		luaL_unref(L, LUA_REGISTRYINDEX, ref);
-		ph_err_wrap(&err, r, "hook");
-		ph_bind_raise(L, &err);
+		give_number_back(number);
+		ph_err_wrap(&await_err, r, "hook");
+		return -1;
 	}
-	ph_bind_push_u64(L, options.address);
-	return 1;
+	calls.caller = options.address;
+	return number;
+}
+
+static int l_await_failed(lua_State *L)	/* core.await_failed(): raises why */
+{
+	ph_bind_raise(L, &await_err);
 }
 
 void ph_bind_open_wait(lua_State *L)		/* core -> core */
@@ -221,10 +262,13 @@ void ph_bind_open_wait(lua_State *L)		/* core -> core */
 	static const luaL_Reg functions[] = {
 		{ "waiter", l_waiter }, { "drive", l_drive },	      { "sleep", l_sleep },
 		{ "in_run", l_in_run }, { "yieldable", l_yieldable }, { "tid", l_tid },
-		{ "await", l_await },	{ "on_call_end", l_on_call_end }, { NULL, NULL },
+		{ "await_failed", l_await_failed }, { "on_call_end", l_on_call_end }, { NULL, NULL },
 	};
 
 	luaL_register(L, NULL, functions);
 	lua_pushlightuserdata(L, ph_bind_wait_token());
 	lua_setfield(L, -2, "wait_token");
+	calls.await = await;
+	lua_pushlightuserdata(L, &calls);
+	lua_setfield(L, -2, "calls");
 }

@@ -3,6 +3,7 @@
 --
 -- Without either, arguments are six addresses and the result is rax. Of the thread that is current.
 
+local ffi = require "ffi"
 local core = require "ptracehook.core"
 local check = require "ptracehook.check"
 local number = require "ptracehook.number"
@@ -10,6 +11,7 @@ local number = require "ptracehook.number"
 local M = {}
 
 local regs, mem = core.load("regs").new(nil), core.load("mem").new(nil)
+local words = core.load("regs").words
 
 local function signed(value, size)
 	if size == 8 then
@@ -87,9 +89,11 @@ local function read_argument(argument)
 	return shown[what.kind](what, regs[argument.register])
 end
 
+local RAX = core.register "rax" / 8
+
 function M.read_result(what)
 	if what == nil then
-		return regs.rax
+		return words()[RAX]
 	elseif what.kind == "object" then
 		return read_object(what, what.parts, not what.parts and regs.rax)
 	elseif what.kind == "long double" then
@@ -156,6 +160,54 @@ end
 local untyped = {}
 for i, name in ipairs { "rdi", "rsi", "rdx", "rcx", "r8", "r9" } do
 	untyped[i] = { register = name }
+end
+
+-- ---- Without types, where every nanosecond counts: the registers are kept, and made numbers when somebody looks
+
+local FIRST = core.register "r9" / 8 -- struct user_regs_struct: r9 r8 rax rcx rdx rsi rdi
+local kept_t = ffi.typeof "struct { uint64_t word[7]; }"
+local KEPT = {}
+
+local function unpack_kept(word)
+	return word[6], word[5], word[4], word[3], word[1], word[0]
+end
+
+local Call = {
+	__index = function(this, name)
+		local kept = name == "args" and rawget(this, KEPT)
+		if kept then
+			local args = { unpack_kept(kept.word) }
+			rawset(this, "args", args)
+			rawset(this, KEPT, nil)
+			return args
+		end
+	end,
+}
+
+local new, copy = ffi.new, ffi.copy
+
+-- `this` of a call whose arguments have no types, and what has them.
+function M.untyped_call(depth)
+	local kept = new(kept_t)
+	copy(kept, words() + FIRST, 56)
+	return setmetatable({ depth = depth, caller = false, [KEPT] = kept }, Call), kept.word
+end
+
+-- fn with as many of them as it has parameters.
+local calls = {
+	[0] = function(fn) return fn() end,
+	function(fn, word) return fn(word[6]) end,
+	function(fn, word) return fn(word[6], word[5]) end,
+	function(fn, word) return fn(word[6], word[5], word[4]) end,
+	function(fn, word) return fn(word[6], word[5], word[4], word[3]) end,
+	function(fn, word) return fn(word[6], word[5], word[4], word[3], word[1]) end,
+	function(fn, word) return fn(unpack_kept(word)) end,
+}
+
+-- (fn, what untyped_call gave) -> what fn returns
+function M.caller_of(fn)
+	local info = type(fn) == "function" and debug.getinfo(fn, "u")
+	return calls[info and info.nparams and not info.isvararg and math.min(info.nparams, 6) or 6]
 end
 
 -- The registers that have further arguments of a function that takes any number of them.

@@ -4,6 +4,7 @@
 -- which call it was. Types come from a prototype (prototype.lua), or from debug information when the function is first
 -- entered (signature.lua); arguments.lua reads and writes by them.
 
+local ffi = require "ffi"
 local core = require "ptracehook.core"
 local arguments = require "ptracehook.arguments"
 local breakpoint = require "ptracehook.breakpoint"
@@ -12,8 +13,20 @@ local number = require "ptracehook.number"
 local relay = require "ptracehook.relay"
 local wait = require "ptracehook.wait"
 
+-- The same is in core/bind/wait.c.
+ffi.cdef [[
+typedef struct {
+	int (*await)(uint32_t id);
+	uint64_t caller;
+} ptracehook_calls;
+]]
+
 local M = {}
 
+local calls = ffi.cast("ptracehook_calls *", core.calls)
+local in_flight = {} -- by the number that await gave: calls in flight, and, until that is given again, one that was
+
+local tid_now = core.load("regs").tid
 local regs, mem = core.load("regs").new(nil), core.load("mem").new(nil)
 
 -- enum ph_until_end
@@ -135,14 +148,32 @@ local function answer(state, action)
 	return action
 end
 
-local function call_enter(state, this, n)
-	if state.enter == nil then
+local untyped_call = arguments.untyped_call
+
+-- n: of this.args; nil: untyped has them.
+local function call_enter(state, this, untyped, n)
+	local enter = state.enter
+	if enter == nil then
 		return nil
 	end
 	relay.this = this
-	local action = state.enter(unpack(this.args, 1, n))
+	local action
+	if untyped then
+		action = state.call_untyped(enter, untyped)
+	else
+		action = enter(unpack(this.args, 1, n))
+	end
 	relay.this = nil
 	return answer(state, action)
+end
+
+-- `this` of a call that is entered, but for its caller; and what call_enter wants to know.
+local function begin_call(proto, depth)
+	if not proto then
+		return untyped_call(depth)
+	end
+	local args, n = arguments.read(proto)
+	return { args = args, depth = depth, caller = false }, nil, n -- room for all three at once
 end
 
 -- Nobody waits for returns: how deep it is says the stack.
@@ -160,23 +191,26 @@ local function depth_by_stack(state, tid)
 end
 
 local function on_enter_alone(state)
-	local args, n = arguments.read(proto_of(state))
-	local this = { args = args, caller = mem.u64[regs.rsp], depth = depth_by_stack(state, core.tid()) }
-	return call_enter(state, this, n)
+	local this, untyped, n = begin_call(proto_of(state), depth_by_stack(state, tid_now()))
+	this.caller = mem.u64[regs.rsp]
+	return call_enter(state, this, untyped, n)
 end
 
 local function on_enter(state)
-	local proto = proto_of(state)
-	local args, n = arguments.read(proto)
-	local tid = core.tid()
+	local proto, tid = proto_of(state), tid_now()
 	local depth = (state.depths[tid] or 0) + 1
-	local this = { args = args, depth = depth, caller = false } -- room for all three at once
-	this.caller = core.await(this, state.id)
+	local this, untyped, n = begin_call(proto, depth)
+	local await_number = calls.await(state.id)
+	if await_number < 0 then
+		core.await_failed()
+	end
+	this.caller = calls.caller
+	in_flight[await_number] = this
 	if state.proto == nil then
 		found_at_entry[this] = proto
 	end
 	state.depths[tid] = depth
-	return call_enter(state, this, n)
+	return call_enter(state, this, untyped, n)
 end
 
 local function on_return(state, this)
@@ -229,8 +263,8 @@ function M.restore_depths(kept)
 	end
 end
 
-core.on_call_end(function(id, this, how, tid)
-	local state = states[id]
+core.on_call_end(function(id, await_number, how, tid)
+	local state, this = states[id], in_flight[await_number]
 	if not state then
 		return nil
 	end
@@ -278,6 +312,7 @@ function M.hook(session, where, functions, options)
 	local at, proto = place_of(session, "hook", where, functions.proto)
 	local state = new_state(session, proto, functions.proto)
 	state.enter, state.leave, state.unwound = functions.enter, functions.leave, functions.unwound
+	state.call_untyped = functions.enter and arguments.caller_of(functions.enter)
 	state.depths, state.open = {}, {}
 	state.id, next_id = next_id, next_id + 1
 	states[state.id] = state
@@ -309,7 +344,7 @@ local function call_original(state, call, ...)
 end
 
 local function replaced(state)
-	local tid = core.tid()
+	local tid = tid_now()
 	if state.passing[tid] then
 		state.passing[tid] = nil
 		return nil

@@ -107,6 +107,17 @@ local function view_of(target)
 	return now.asked
 end
 
+-- The id of the current thread, as core.tid() gives it, for what is to be compiled.
+function M.tid()
+	local view = now.view
+	return view ~= nil and view.tid or 0
+end
+
+-- The general registers of the current thread in the kernel's order, until it goes on; for reading.
+function M.words()
+	return view_of(nil).u64
+end
+
 local function new_arguments(target)
 	local names = core.arguments()
 	local function name_of(i)
