@@ -12,6 +12,7 @@
 #include "engine/stream.h"
 #include "engine/watch.h"
 #include "engine/watched.h"
+#include "os/alarm.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
 
@@ -147,6 +148,8 @@ void ph_tracer_abandon(struct ph_tracer *tracer)
 	struct ph_session *session;
 	int status, tid;
 
+	/* This may be a signal handler, which blocks all others. */
+	ph_os_alarm_give_up();
 	ph_list_each(session, &tracer->sessions, struct ph_session, in_tracer)
 		abandon_session(session);
 	/* Threads born meanwhile, whom nobody had met, and killed ones in their exit event. */

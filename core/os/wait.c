@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "os/alarm.h"
 #include "os/fault.h"
 #include "os/raw.h"
 
@@ -19,22 +20,29 @@ int64_t ph_os_now(void)
 	return (int64_t)t.tv_sec * NS + t.tv_nsec;
 }
 
+static int flags_for(pid_t tid)
+{
+	return tid > 0 ? __WALL : __WCLONE | __WNOTHREAD;
+}
+
 static int wait_now(pid_t tid, int flags, int *ret_status)
 {
 	ph_os_fault_now(tid > 0 ? tid : 0);
-	return (int)ph_os_raw(SYS_wait4, tid, (long)ret_status, (tid > 0 ? __WALL : __WCLONE | __WNOTHREAD) | flags, 0);
+	return (int)ph_os_raw(SYS_wait4, tid, (long)ret_status, flags_for(tid) | flags, 0);
 }
 
-static int wait_any(int flags, int *ret_status)
+static int look(pid_t tid, int *ret_status)
 {
-	return wait_now(-1, flags, ret_status);
+	int r = wait_now(tid, WNOHANG, ret_status);
+
+	return r == 0 ? -ETIMEDOUT : r;
 }
 
 /*
- * SIGCHLD is blocked from before we look until we sleep: a stop in between leaves it pending, so the sleep ends at
- * once. (Unblocked and without a handler it would be dropped.)
+ * Where there is no alarm. SIGCHLD is blocked from before we look until we sleep: a stop in between leaves it pending, so
+ * the sleep ends at once. (Unblocked and without a handler it would be dropped.)
  */
-static int wait_until(pid_t tid, int64_t deadline, int *ret_status)
+static int sleep_until(pid_t tid, int64_t deadline, int *ret_status)
 {
 	sigset_t chld, old;
 	int r;
@@ -42,14 +50,12 @@ static int wait_until(pid_t tid, int64_t deadline, int *ret_status)
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, &old);
-	while ((r = wait_now(tid, WNOHANG, ret_status)) == 0) {
+	while ((r = look(tid, ret_status)) == -ETIMEDOUT) {
 		int64_t left = deadline - ph_os_now();
 		struct timespec t = { left / NS, left % NS };
 
-		if (left <= 0) {
-			r = -ETIMEDOUT;
+		if (left <= 0)
 			break;
-		}
 		if (sigtimedwait(&chld, NULL, &t) < 0 && errno == EINTR) {
 			r = -EINTR;
 			break;
@@ -59,16 +65,27 @@ static int wait_until(pid_t tid, int64_t deadline, int *ret_status)
 	return r;
 }
 
-int ph_os_wait_any(int64_t deadline, int *ret_status)
+/* What has come counts, however late it is looked for. */
+static int wait_until(pid_t tid, int64_t deadline, int *ret_status)
 {
 	int r;
 
-	if (deadline == PH_WAIT_FOREVER)
-		return wait_any(0, ret_status);
-	r = wait_any(WNOHANG, ret_status);
-	if (r != 0)
-		return r;
-	return deadline ? wait_until(-1, deadline, ret_status) : -ETIMEDOUT;
+	if (!ph_os_alarm_is_set(deadline)) {
+		if (deadline == 0 || ph_os_now() >= deadline)
+			return look(tid, ret_status);
+		if (ph_os_alarm_set(deadline) < 0)
+			return sleep_until(tid, deadline, ret_status);
+	}
+	ph_os_fault_now(tid > 0 ? tid : 0);
+	r = ph_os_alarm_wait(tid, ret_status, flags_for(tid));
+	if (r == -EINTR && ph_os_alarm_has_rung() && ph_os_now() >= deadline)
+		return look(tid, ret_status);
+	return r;
+}
+
+int ph_os_wait_any(int64_t deadline, int *ret_status)
+{
+	return deadline == PH_WAIT_FOREVER ? wait_now(-1, 0, ret_status) : wait_until(-1, deadline, ret_status);
 }
 
 int ph_os_wait_one(pid_t tid, int *ret_status)
