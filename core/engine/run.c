@@ -25,6 +25,7 @@
 #include "os/wait.h"
 
 #define NS_PER_MS 1000000
+#define LATE_NS 10000000
 
 /* Hooks whose threads have gone, or whose session has, are told so. */
 static void reap_untils(struct ph_session *session)
@@ -153,8 +154,16 @@ static int64_t next_time(const struct served *served)
 	return next;
 }
 
+/* What has come by the deadline is served after it too, but not what goes on coming. */
+static bool is_late(int64_t deadline)
+{
+	return deadline != PH_WAIT_FOREVER && ph_os_now() - deadline >= LATE_NS;
+}
+
 static int serve(const struct served *served, bool (*is_over)(void *), void *user, int64_t deadline, struct ph_err *err)
 {
+	bool late = false;
+
 	while (!is_over(user) && get_ready(served)) {
 		struct ph_thread *thread;
 		int64_t next;
@@ -168,9 +177,12 @@ static int serve(const struct served *served, bool (*is_over)(void *), void *use
 			ph_dispatch(thread, ph_thread_take_pending(thread));
 			continue;
 		}
+		if (late)
+			return ph_err_set(err, -ETIMEDOUT, "run");
 		next = next_time(served);
 		next = deadline < next ? deadline : next;
 		r = take_status(served, next);
+		late = is_late(deadline);
 		if (r == -ETIMEDOUT && next != deadline)
 			continue;
 		if (r == -ETIMEDOUT)

@@ -31,6 +31,21 @@ describe("run", function()
 		end
 	end)
 
+	it("gives up at its time limit while there is always a thread that waits to be heard", function()
+		local core = require "ptracehook.core"
+		for _, pipe in ipairs { "null", "pipe" } do
+			local s = support.spawn { "threads8", "8", "100000", stdout = pipe }
+			s:bp("work", function()
+				local from = core.clock()
+				while core.clock() - from < 3e-4 do end
+			end)
+			local from = core.clock()
+			assert.same({ kind = "timeout" }, s:run { timeout = 0.1 })
+			assert.truthy(core.clock() - from < 5)
+			s:kill()
+		end
+	end)
+
 	it("gives up at its time limit, with everything standing still, and goes on after it", function()
 		local s = support.spawn { "sleeper", "pause" }
 		for _, timeout in ipairs { 0, 0.001, 0.05 } do
