@@ -79,6 +79,13 @@ test_while_hooks_run_all_the_time() {
 		bp("tick", function() n = n + 1 if n == 100 then io.write "ready\n" end end) run()' all
 }
 
+test_while_a_time_limit_is_far_off() {
+	spawned "$signals" 'on("syscall", "clock_nanosleep", function() print("target " .. process.pid) print "ready" end)
+		run{timeout = 60}' -- "$TARGETS/sleeper" nanosleep
+	each_way 'local n = 0 bp("tick", function() n = n + 1 if n == 100 then io.write "ready\n" end end) run{timeout = 60}'
+	each_way "bp('tick', function() $say_compiled local n = 0 while true do n = n + 1 end end) run{timeout = 60}"
+}
+
 test_in_a_plain_loop() {
 	each_way "jit.off() $say while true do end"
 }

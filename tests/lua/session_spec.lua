@@ -31,6 +31,18 @@ describe("run", function()
 		end
 	end)
 
+	it("disturbs nothing in a hook where its time limit passes", function()
+		local s = support.spawn { "threads8", "1", "2" }
+		local got
+		s:bp("work", function()
+			local pipe = io.popen "sleep 0.1; echo whole"
+			got = pipe:read "*l"
+			pipe:close()
+		end, { once = true })
+		assert.same({ kind = "timeout" }, s:run { timeout = 0.05 })
+		assert.equal("whole", got)
+	end)
+
 	it("gives up at its time limit while there is always a thread that waits to be heard", function()
 		local core = require "ptracehook.core"
 		for _, pipe in ipairs { "null", "pipe" } do
