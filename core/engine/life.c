@@ -109,46 +109,43 @@ static void set_space(struct ph_process *process, struct ph_space *space)
 	ph_space_unref(before);
 }
 
-void ph_life_exec(struct ph_thread *thread)
+/* Nobody looks into the program of a process that nobody follows. */
+static int open_space(struct ph_thread *thread, struct ph_space **ret, struct ph_err *err)
+{
+	int r = ph_space_new(thread->tid, ret, err);
+
+	if (r < 0 && r != -ESRCH && thread->process->silent && (*ret = ph_space_new_blind()))
+		r = 0;
+	return r;
+}
+
+bool ph_life_replace(struct ph_thread *thread)
 {
 	struct ph_process *process = thread->process;
 	struct ph_session *session = process->session;
-	struct ph_event event = ph_resume_event(thread, PH_EVENT_EXEC);
 	struct ph_plan plan = { 0 };
 	struct ph_breakpoint *breakpoint;
 	struct ph_space *space;
 	struct ph_err err = { 0 };
-	char path[4096] = "";
 	int r;
 
-	take_call(thread);
-	bury_others(thread);
-	thread->exit_told = false;	/* of the leader whose id its caller has now */
 	ph_thread_end_pass(thread);
 	ph_invocation_replace(thread);
-	r = ph_space_new(thread->tid, &space, &err);
-	/* Nobody looks into it. */
-	if (r < 0 && r != -ESRCH && process->silent && (space = ph_space_new_blind()))
-		r = 0;
+	r = open_space(thread, &space, &err);
 	if (r < 0) {
 		if (r != -ESRCH)
 			ph_resume_fail(session, r, &err);
-		return;
+		return false;
 	}
 	set_space(process, space);
 	ph_hardware_forget(thread);
 	ph_watches_prune(session);
-	if (process->silent) {
-		if (session->calls.filtered)
-			ph_resume(thread);
-		else
-			ph_let_go_process(process);
-		return;
-	}
+	if (process->silent)
+		return true;
 	if (ph_thread_regs_fetch(thread, NULL) >= 0 && thread->view.regs.cs == USER_CODE_32) {
 		ph_resume_fail(session, ph_err_say(&err, -ENOEXEC, "exec", "process %d now runs a 32-bit program, which cannot be "
 					 "traced here", process->pid), &err);
-		return;
+		return false;
 	}
 	ph_until_leaving(thread, false, &plan);
 	ph_resume_session_plan(session, thread, PH_EVENT_EXEC, &plan, NULL);
@@ -157,6 +154,27 @@ void ph_life_exec(struct ph_thread *thread)
 		ph_breakpoints_forget(session);
 	ph_list_each(breakpoint, &session->breakpoints, struct ph_breakpoint, in_session)
 		ph_placing_place(breakpoint, process, NULL);
+	return true;
+}
+
+void ph_life_exec(struct ph_thread *thread)
+{
+	struct ph_process *process = thread->process;
+	struct ph_event event = ph_resume_event(thread, PH_EVENT_EXEC);
+	char path[4096] = "";
+
+	take_call(thread);
+	bury_others(thread);
+	thread->exit_told = false;	/* of the leader whose id its caller has now */
+	if (!ph_life_replace(thread))
+		return;
+	if (process->silent) {
+		if (process->session->calls.filtered)
+			ph_resume(thread);
+		else
+			ph_let_go_process(process);
+		return;
+	}
 	ph_os_exe_read(process->pid, path, sizeof(path));
 	event.path = path;
 	ph_resume_emit(thread, &event);
