@@ -286,6 +286,16 @@ static void let_go_from_last(struct ph_session *session, bool (*which)(const str
 	}
 }
 
+/* Those that are followed. A parent in vfork stops when its child has gone its way, so that child is not stopped. */
+static void stop(struct ph_session *session)
+{
+	struct ph_process *process;
+
+	ph_list_each(process, &session->processes, struct ph_process, in_session)
+		if (process == session->target || (!process->silent && ph_process_has_own_space(process)))
+			kill(process->pid, SIGSTOP);
+}
+
 void ph_let_go_session(struct ph_session *session, bool stopped)
 {
 	struct ph_process *process;
@@ -312,7 +322,7 @@ void ph_let_go_session(struct ph_session *session, bool stopped)
 	}
 	/* Only now: a thread that is to make a call for us must not stop on the way. */
 	if (stopped)
-		kill(session->target->pid, SIGSTOP);
+		stop(session);
 	let_go_from_last(session, is_any, &keeper);
 	ph_keeper_close(&keeper);
 }

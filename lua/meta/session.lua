@@ -161,7 +161,8 @@ function run(options) end
 --- os.execute("kill -KILL " .. pid)
 --- ```
 ---@class DetachOptions
----@field stopped? boolean true: it stays stopped, as by SIGSTOP
+---@field stopped? boolean true: it stays where it stands, stopped as by SIGSTOP, until a SIGCONT; so do children that
+--- are followed
 
 --- Lets the current session's target go, whole: bytes restored, threads running. The session has ended then. In a hook
 --- it takes effect when the hook returns.
