@@ -220,6 +220,24 @@ PH_API void ph_session_stop(struct ph_session *session);
 PH_API int ph_session_detach(struct ph_session *session, bool stopped, struct ph_err *err);
 PH_API int ph_session_kill(struct ph_session *session, struct ph_err *err);
 
+/* What somebody else did to a process meanwhile. */
+struct ph_lending {
+	struct ph_reason end;		/* kind: NONE while it lives; DETACH: it has ended, and nobody knows how */
+	bool moved;			/* a thread of before has other registers now */
+	bool replaced;			/* it has another program (exec) */
+	unsigned int born, gone;	/* threads */
+};
+
+/*
+ * Hands the thread's process over, stopped where it stands (as by SIGSTOP), without a byte of ours but patches; calls
+ * away, during which nobody traces it, so that another tracer may; and takes it back, with every breakpoint. Not
+ * followed by the session: children of that time. A process that has ended meanwhile ends as in a run: after the
+ * callback that lends, or at once. op: for words. -EBUSY: a thread is in the middle of something; nothing has happened
+ * then. Other errors: what away returned (negative), or -EPERM: it could not be taken back, and the session has ended.
+ */
+PH_API int ph_thread_lend(struct ph_thread *thread, const char *op, int (*away)(pid_t pid, void *user), void *user,
+			  struct ph_lending *ret, struct ph_err *err);
+
 /* Ends it as the last unref would. Handles stay valid. */
 PH_API void ph_session_close(struct ph_session *session);
 

@@ -167,6 +167,7 @@ void ph_bind_open_regs(lua_State *L);
 void ph_bind_open_mem(lua_State *L);
 void ph_bind_open_patch(lua_State *L);
 void ph_bind_open_snapshot(lua_State *L);
+void ph_bind_open_gdb(lua_State *L);
 void ph_bind_open_invoke(lua_State *L);
 void ph_bind_open_bypass(lua_State *L);
 void ph_bind_open_peek(lua_State *L);

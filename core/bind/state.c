@@ -194,6 +194,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_mem(L);
 	ph_bind_open_patch(L);
 	ph_bind_open_snapshot(L);
+	ph_bind_open_gdb(L);
 	ph_bind_open_invoke(L);
 	ph_bind_open_bypass(L);
 	ph_bind_open_peek(L);

@@ -6,6 +6,7 @@
 
 #include "engine/arrival.h"
 #include "engine/hardware.h"
+#include "engine/signal.h"
 #include "os/procfs.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
@@ -22,6 +23,8 @@ static int start(pid_t tid, enum ph_alone_how how, int sig)
 	case PH_ALONE_OUT:
 		/* The interrupt is answered on the way to user mode, before any signal (kernel/signal.c, get_signal). */
 		ph_os_interrupt(tid);
+		return ph_os_cont(tid, sig);
+	case PH_ALONE_ON:
 		return ph_os_cont(tid, sig);
 	}
 	return -EINVAL;
@@ -145,6 +148,45 @@ bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status)
 	if (grouped && !thread->group_stopped)
 		ph_os_interrupt(thread->tid);
 	return true;
+}
+
+/* True: it stands before sig. False: on again, or *ret is negative. */
+static bool has_met(struct ph_thread *thread, int sig, int status, int *ret)
+{
+	struct ph_stop stop = ph_stop_decode(status);
+	siginfo_t info;
+
+	switch (stop.kind) {
+	case PH_STOP_SIGNAL:
+	case PH_STOP_TRAP:
+		if (stop.value == sig || (stop.kind == PH_STOP_TRAP && sig == SIGTRAP))
+			return true;
+		if (ph_os_siginfo_read(thread->tid, &info) >= 0)
+			ph_signal_put_off(thread, &info);
+		return false;
+	case PH_STOP_INTERRUPT:
+	case PH_STOP_GROUP:
+		return false;
+	default:
+		ph_thread_set_pending(thread, status);
+		*ret = -ESRCH;
+		return false;
+	}
+}
+
+int ph_alone_meet(struct ph_thread *thread, int sig)
+{
+	uint64_t mask;
+	int status, r = ph_os_sigmask_read(thread->tid, &mask);
+
+	if (r >= 0)
+		r = ph_os_sigmask_write(thread->tid, ~(1ull << (sig - 1)));
+	while (r >= 0) {
+		r = ph_alone_run(thread, PH_ALONE_ON, 0, &status, NULL);
+		if (r >= 0 && has_met(thread, sig, status, &r))
+			return ph_os_sigmask_write(thread->tid, mask);
+	}
+	return r;
 }
 
 void ph_alone_die(struct ph_thread *thread)

@@ -13,6 +13,7 @@ enum ph_alone_how {
 	PH_ALONE_STEP,		/* one instruction */
 	PH_ALONE_SYSCALL,	/* to the entry or exit of a system call */
 	PH_ALONE_OUT,		/* out of the kernel, no instruction: the result of a call is in the registers then */
+	PH_ALONE_ON,		/* until something stops it: for whoever knows what does, at once */
 };
 
 /*
@@ -30,6 +31,12 @@ bool ph_alone_take_trap(struct ph_thread *thread, int *ret_status);
 
 /* The trap of a single step that is over, in the thread's queue. */
 bool ph_alone_step_is_queued(const struct ph_thread *thread);
+
+/*
+ * sig waits for the thread, whose mask may block it: on to where the thread stands before it, without an instruction in
+ * between. Other signals that come first are put off. 0, or -ESRCH: it is ending, which is pending then.
+ */
+int ph_alone_meet(struct ph_thread *thread, int sig);
 
 /*
  * A killed thread that stands in its exit event goes on to its end. (PTRACE_EVENT_EXIT stops a thread even when

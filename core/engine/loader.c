@@ -80,6 +80,13 @@ static enum ph_event_kind tell(struct ph_thread *thread, const struct kept *befo
 	return kind;
 }
 
+static void leave_unloaded(struct ph_process *process, const struct kept *before, const struct kept *after)
+{
+	for (size_t i = 0; i < before->n; i++)
+		if (!is_in(after, before->list[i]))
+			ph_breakpoints_unload(process, before->list[i]->low, before->list[i]->high);
+}
+
 /* The list is whole again: what has changed in it, and what that means. */
 static enum ph_event_kind note_changes(struct ph_thread *thread, struct ph_plan *plan)
 {
@@ -95,9 +102,7 @@ static enum ph_event_kind note_changes(struct ph_thread *thread, struct ph_plan 
 		modules->is_watched = modules->linker.debug != 0;
 		/* At the start the linker says so when all is relocated; after a dlopen, glibc says it before. */
 		modules->is_loading = !is_start;
-		for (size_t i = 0; i < before.n; i++)
-			if (!is_in(&after, before.list[i]))
-				ph_breakpoints_unload(process, before.list[i]->low, before.list[i]->high);
+		leave_unloaded(process, &before, &after);
 		ph_placing_retry(process);
 		kind = tell(thread, &before, &after, plan);
 	}
@@ -107,6 +112,20 @@ static enum ph_event_kind note_changes(struct ph_thread *thread, struct ph_plan 
 	if (process->modules)
 		process->modules->is_loading = false;
 	return kind;
+}
+
+void ph_loader_catch_up(struct ph_process *process)
+{
+	struct kept before, after = { 0 };
+
+	if (!process->modules || !keep(process->modules, &before))
+		return;
+	if (ph_modules_refresh(process, NULL) >= 0 && keep(process->modules, &after)) {
+		leave_unloaded(process, &before, &after);
+		ph_placing_retry(process);
+	}
+	drop(&before);
+	drop(&after);
 }
 
 /* ---- Where the linker stops */

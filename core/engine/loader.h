@@ -14,4 +14,7 @@
 /* Before the thread goes on: its process's linker is watched from here on, if the session wants that. */
 void ph_loader_attend(struct ph_thread *thread);
 
+/* The process ran without us: breakpoints go where libraries came and went. Nobody is told. */
+void ph_loader_catch_up(struct ph_process *process);
+
 #endif

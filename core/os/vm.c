@@ -26,6 +26,14 @@ int ph_os_vm_open(pid_t tid)
 	return fd < 0 ? -errno : fd;
 }
 
+bool ph_os_vm_is_gone(int fd)
+{
+	char byte;
+
+	/* Nothing is ever mapped there, which is EIO while there is any memory (fs/proc/base.c, mem_rw). */
+	return pread(fd, &byte, 1, 0) == 0;
+}
+
 int ph_os_vm_read(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t *ret_done)
 {
 	struct iovec ours = { buf, len }, theirs = { (void *)(uintptr_t)addr, len };

@@ -8,6 +8,7 @@
 #ifndef PH_OS_VM_H
 #define PH_OS_VM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -16,6 +17,9 @@
 
 /* A descriptor of /proc/TID/mem, or -errno. It stays with the memory of that moment: an exec needs a new one. */
 int ph_os_vm_open(pid_t tid);
+
+/* That memory is gone: by an exec, or with its process. */
+bool ph_os_vm_is_gone(int fd);
 
 /* len bytes, or -errno with *ret_done good ones before the first that could not be read or written. */
 int ph_os_vm_read(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t *ret_done);

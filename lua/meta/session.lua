@@ -176,6 +176,72 @@ function run(options) end
 ---@param options? DetachOptions
 function detach(options) end
 
+--- Options of `gdb`.
+---
+--- ```lua
+--- pcall(gdb, { args = { "-batch", "-ex", "info registers rip" } })
+--- ```
+---@class GdbOptions
+---@field args? string[] arguments for GDB, behind those that attach it and select the thread
+
+--- What GDB did to the target, as `gdb` finds it afterwards.
+---
+--- ```lua
+--- local ok, found = pcall(gdb, { args = { "-batch", "-ex", "set var $rax = 5" } })
+--- assert(not ok or found.moved and regs.rax == 5)
+--- ```
+---@class GdbFound
+---@field moved boolean a thread has other registers than before
+---@field replaced boolean it runs another program (exec), in which breakpoints were placed anew
+---@field born integer threads that are new
+---@field gone integer threads that have ended
+---@field reason? Reason it has ended, in this way; kind "detach": nobody knows how (Linux before 6.15, and its parent reaped it)
+
+--- Runs GDB, on our terminal, on the process of a thread: of the one whose event is being handled, or of the current
+--- session's, unless another is given. GDB finds it where it stands, without our breakpoints (patches stay), and begins at
+--- that thread. It may do as it likes: look, change registers and memory, set breakpoints of its own, continue, kill. When
+--- it leaves, by `quit` or otherwise, the target is ours again, stopped where GDB left it; breakpoints, hooks and watches are
+--- in place, and hooks that wait wait on. Children that it made meanwhile are not followed. If it has ended, so has the
+--- session, in a hook when that returns, and `run` gives that reason. When the target is not taken back, since another
+--- tracer was faster, that is an error, and the session has ended.
+---
+--- Meanwhile nobody else runs: nothing of other sessions, and nobody reads the target's pipes. The target stays in a stop
+--- as by SIGSTOP whenever GDB does not let it run, which its parent may notice; it sees neither that nor a SIGCONT.
+--- `detach { stopped = true }` leaves it to a GDB of your own.
+---
+--- A spawned program whose system calls hooks watch has a seccomp filter of ours: those calls fail with ENOSYS while GDB
+--- lets it run (a warning says so; to look is harmless), unless `policy { seccomp = "off" }` was said before the first run.
+---
+--- Errors: there is no GDB, or it cannot be executed; no target, or one that has ended; the thread stands at the entry of a
+--- system call, or the process in the middle of vfork (EBUSY). The target stands where it stood then.
+---
+--- ```lua
+--- bp("calc", function()
+---     local ok, found = pcall(gdb, { args = { "-batch", "-ex", "backtrace" } })
+---     if ok then
+---         assert(not found.moved and found.reason == nil)
+---     end
+---     return REMOVE
+--- end)
+--- assert(run().kind == "exit")
+--- ```
+---@param thread? Thread
+---@param options? GdbOptions
+---@return GdbFound
+---@overload fun(options: GdbOptions): GdbFound
+function gdb(thread, options) end
+
+--- As the global `gdb`, for this session.
+---
+--- ```lua
+--- pcall(process.session.gdb, process.session, thread, { args = { "-batch" } })
+--- ```
+---@param thread? Thread
+---@param options? GdbOptions
+---@return GdbFound
+---@overload fun(self: Session, options: GdbOptions): GdbFound
+function Session:gdb(thread, options) end
+
 --- Kills the current session's target. In a hook it takes effect when the hook returns.
 ---
 --- Errors: no target, or one that has ended; the error of a hook on `exit`.

@@ -51,6 +51,15 @@ local Thread = {}
 --- ```
 function Thread:select() end
 
+--- As the global `gdb`, which begins at this thread.
+---
+--- ```lua
+--- pcall(thread.gdb, thread, { args = { "-batch", "-ex", "backtrace" } })
+--- ```
+---@param options? GdbOptions
+---@return GdbFound
+function Thread:gdb(options) end
+
 --- As the global `insns`, of this thread's process; without a place, from where the thread stands.
 ---
 --- ```lua

@@ -23,7 +23,7 @@ local session_names = {
 	"find_syms", "where", "modules", "hexdump", "stats", "insns", "disasm", "backtrace", "bt", "line", "args", "locals",
 	"patch", "nop", "redirect", "original_bytes", "asm", "call", "f64", "syscall", "watch", "steps",
 	"step", "step_over", "finish", "run_to", "sleep", "hook", "replace", "snapshot",
-	"load_snapshot", "core",
+	"load_snapshot", "core", "gdb",
 }
 
 local is_loaded

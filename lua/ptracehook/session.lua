@@ -323,6 +323,16 @@ local shared = {
 		local target = looked_at(self)
 		core.load("corefile").write(self, target == self and self.thread or target, file)
 	end,
+	gdb = function(self, thread, options)
+		if type(thread) == "table" and options == nil then
+			thread, options = nil, thread
+		end
+		thread = thread or looked_at(self)
+		if thread == self then
+			thread = self.thread
+		end
+		return core.load("gdb").run(thread, options)
+	end,
 	snapshot = function(self) return core.load("snapshot").take(looked_at(self)) end,
 }
 
@@ -409,6 +419,10 @@ end
 
 function classes.Thread.methods.backtrace(self)
 	return (asked.backtrace(self))
+end
+
+function classes.Thread.methods.gdb(self, options)
+	return core.load("gdb").run(self, options)
 end
 
 for _, name in ipairs { "step", "step_over", "finish", "run_to" } do
