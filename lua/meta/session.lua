@@ -205,8 +205,9 @@ function detach(options) end
 --- session, in a hook when that returns, and `run` gives that reason. When the target is not taken back, since another
 --- tracer was faster, that is an error, and the session has ended.
 ---
---- Meanwhile nobody else runs: nothing of other sessions, and nobody reads the target's pipes. The target stays in a stop
---- as by SIGSTOP whenever GDB does not let it run, which its parent may notice; it sees neither that nor a SIGCONT.
+--- Meanwhile nobody else runs: nothing of other sessions, and nobody reads the target's pipes; time limits go on. The
+--- target stays in a stop as by SIGSTOP whenever GDB does not let it run, which its parent may notice; it sees neither that
+--- nor a SIGCONT.
 --- `detach { stopped = true }` leaves it to a GDB of your own.
 ---
 --- A spawned program whose system calls hooks watch has a seccomp filter of ours: those calls fail with ENOSYS while GDB
