@@ -374,6 +374,7 @@ test_terminated_meanwhile() {
 screen() { tmux -S "$PWD/tmux" capture-pane -p; }
 keys() { tmux -S "$PWD/tmux" send-keys "$@"; }
 screen_has() { screen | grep -Eq -- "$1"; }
+screen_has_twice() { [ "$(screen | grep -Ec -- "$1")" = 2 ]; }
 
 test_on_a_terminal() {
 	needs_gdb
@@ -400,7 +401,7 @@ test_on_a_terminal() {
 	keys 'continue' Enter
 	wait_until screen_has '^Continuing'
 	keys 'typed to cat' Enter
-	wait_until [ "$(screen | grep -c '^typed to cat')" = 2 ]
+	wait_until screen_has_twice '^typed to cat'
 	until screen_has 'received signal SIGINT'; do keys C-c; read -rt 0.2 <>/dev/fd/"$e2e_never"; done
 	keys 'signal 0' Enter
 	wait_until screen_has 'Continuing with no signal'
@@ -414,7 +415,7 @@ test_on_a_terminal() {
 	keys 'y' Enter
 	wait_until screen_has '^back.*true.*nil'
 	keys 'third' Enter
-	wait_until [ "$(screen | grep -c '^third')" = 2 ]
+	wait_until screen_has_twice '^third'
 	keys C-d
 	wait_until screen_has '^status 0$'
 	keys 'ours again' Enter
