@@ -1,4 +1,5 @@
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bind/bind.h"
 #include "engine/backtrace.h"
@@ -106,10 +107,38 @@ static int l_line(lua_State *L)		/* core.line(target, addr) -> file, line; nothi
 	return 2;
 }
 
+/* What debug information names may be anything: a terminal, a pipe that nobody writes to. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* core.source_path(target, addr) -> the file of line's that can be read: where it was compiled, or here; or nothing */
+static int l_source_path(lua_State *L)
+{
+	struct ph_thread *thread = ph_bind_check_target(L, 1);
+	ph_addr addr = ph_bind_check_addr(L, 2, "line: address");
+	struct ph_line line = { .line = 0 };
+	char path[4096] = "";
+
+	ph_bind_enter();
+	ph_source_path_at(ph_thread_process(thread), addr, path, sizeof(path));
+	ph_source_at(ph_thread_process(thread), addr, &line);
+	ph_bind_leave();
+	if (!is_file(path) && !is_file(line.file))
+		return 0;
+	lua_pushstring(L, is_file(path) ? path : line.file);
+	return 1;
+}
+
 void ph_bind_open_backtrace(lua_State *L)	/* core -> core */
 {
 	lua_pushcfunction(L, l_backtrace);
 	lua_setfield(L, -2, "backtrace");
 	lua_pushcfunction(L, l_line);
 	lua_setfield(L, -2, "line");
+	lua_pushcfunction(L, l_source_path);
+	lua_setfield(L, -2, "source_path");
 }

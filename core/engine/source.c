@@ -110,6 +110,14 @@ int ph_source_find(struct ph_process *process, const struct ph_place *place, ph_
 	return 0;
 }
 
+int ph_source_path_at(struct ph_process *process, ph_addr addr, char *buf, size_t len)
+{
+	struct ph_module *module = ph_modules_at(process, addr);
+	struct ph_elf *elf = module ? ph_modules_elf(process, module) : NULL;
+
+	return elf ? ph_lines_path_at(elf, addr - module->bias, buf, len) : -ENOENT;
+}
+
 int ph_source_at(struct ph_process *process, ph_addr addr, struct ph_line *ret)
 {
 	struct ph_module *module = ph_modules_at(process, addr);

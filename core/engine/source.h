@@ -22,4 +22,7 @@ int ph_source_find(struct ph_process *process, const struct ph_place *place, ph_
 /* -ENOENT: no debug information says which. */
 int ph_source_at(struct ph_process *process, ph_addr addr, struct ph_line *ret);
 
+/* Where that line's file was when it was compiled. */
+int ph_source_path_at(struct ph_process *process, ph_addr addr, char *buf, size_t len);
+
 #endif

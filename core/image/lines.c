@@ -193,20 +193,39 @@ int ph_lines_find(struct ph_elf *elf, const char *file, unsigned line, ph_addr *
 	return 0;
 }
 
+/* The row of the line table that vaddr is in, and its line; NULL: nobody wrote it. */
+static Dwarf_Line *row_at(struct ph_elf *elf, ph_addr vaddr, Dwarf_Die *unit, int *line)
+{
+	Dwarf_Line *row = ph_dwarf_unit_at(elf, vaddr, unit) ? dwarf_getsrc_die(unit, vaddr) : NULL;
+	bool is_end;
+
+	if (!row || dwarf_lineendsequence(row, &is_end) != 0 || is_end || dwarf_lineno(row, line) != 0 || *line <= 0)
+		return NULL;
+	return row;
+}
+
 int ph_lines_at(struct ph_elf *elf, ph_addr vaddr, struct ph_line *ret)
 {
-	Dwarf_Line *row;
 	Dwarf_Die unit;
-	bool is_end;
 	int line;
+	Dwarf_Line *row = row_at(elf, vaddr, &unit, &line);
 
-	if (!ph_dwarf_unit_at(elf, vaddr, &unit))
-		return -ENOENT;
-	row = dwarf_getsrc_die(&unit, vaddr);
-	if (!row || dwarf_lineendsequence(row, &is_end) != 0 || is_end || dwarf_lineno(row, &line) != 0 || line <= 0 ||
-	    !ph_source_name(&unit, dwarf_linesrc(row, NULL, NULL), ret->file, sizeof(ret->file)))
+	if (!row || !ph_source_name(&unit, dwarf_linesrc(row, NULL, NULL), ret->file, sizeof(ret->file)))
 		return -ENOENT;
 	ret->line = (unsigned)line;
+	return 0;
+}
+
+int ph_lines_path_at(struct ph_elf *elf, ph_addr vaddr, char *buf, size_t len)
+{
+	Dwarf_Die unit;
+	int line;
+	Dwarf_Line *row = row_at(elf, vaddr, &unit, &line);
+	const char *path = row ? dwarf_linesrc(row, NULL, NULL) : NULL;
+
+	if (!path)
+		return -ENOENT;
+	snprintf(buf, len, "%s", path);
 	return 0;
 }
 

@@ -28,6 +28,9 @@ struct ph_line {
 /* -ENOENT: nobody wrote it, or no debug information says who did. */
 int ph_lines_at(struct ph_elf *elf, ph_addr vaddr, struct ph_line *ret);
 
+/* Where the file of that line was when it was compiled: its name below the compiler's folder. -ENOENT as above. */
+int ph_lines_path_at(struct ph_elf *elf, ph_addr vaddr, char *buf, size_t len);
+
 /* Where the next row of the line table behind vaddr's begins: behind a function's entry, where its prologue ends. */
 bool ph_lines_next(struct ph_elf *elf, ph_addr vaddr, ph_addr *ret);
 

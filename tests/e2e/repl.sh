@@ -123,6 +123,22 @@ test_tables_are_indented_and_cut() {
 	check "no line of a megabyte" [ "$(wc -c <stdout)" -lt 20000 ]
 }
 
+test_the_source_is_shown_from_where_it_was_compiled() {
+	mkdir sources
+	printf '%s\n' 'int main(void)' '{' '	return 42; /* the answer */' '}' >sources/answer.c
+	(cd sources && gcc -g -O0 -o ../answer answer.c) || fail "cannot be compiled"
+	commands 'run_to "answer.c:3"' 'ctx' -- -- ./answer
+	expect_status 42
+	expect_stdout_like '^── answer.c:3 ─'
+	expect_stdout_like '^=> +3  .*the answer'
+	# Debug information may name what never ends.
+	rm sources/answer.c
+	mkfifo sources/answer.c
+	commands 'run_to "answer.c:3"' 'ctx' -- -- ./answer
+	expect_status 42
+	expect_stdout_unlike 'the answer'
+}
+
 test_nothing_coloured_without_a_terminal() {
 	commands '1' 'regs' 'ctx' 'error "x"' -- -i -- "$TARGETS/calc_pie"
 	check "no escape" not grep -q $'\033' stdout stderr

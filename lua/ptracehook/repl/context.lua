@@ -73,7 +73,8 @@ local function source(address)
 		return nil
 	end
 	local text = { heading(("%s:%d"):format(file, n)) }
-	for _, row in ipairs(read_lines(file, n - LINES, n + LINES) or {}) do
+	local ok, path = pcall(core.source_path, nil, address)
+	for _, row in ipairs(ok and path and read_lines(path, n - LINES, n + LINES) or {}) do
 		local line = ("%s%5d  %s"):format(row[1] == n and "=>" or "  ", row[1], row[2])
 		text[#text + 1] = row[1] == n and show.paint("name", line) or line
 	end
