@@ -13,11 +13,12 @@ local band, rshift = bit.band, bit.rshift
 local cast, sizeof, typeof, typeinfo = ffi.cast, ffi.sizeof, number.typeof, ffi.typeinfo
 
 local kinds = {
-	[0] = "number", [1] = "struct", [2] = "pointer", [3] = "array", [5] = "enum", [7] = "typedef", [8] = "attribute",
-	[9] = "field",
+	[0] = "number", [1] = "struct", [2] = "pointer", [3] = "array", [5] = "enum", [6] = "function", [7] = "typedef",
+	[8] = "attribute", [9] = "field", [10] = "bitfield",
 }
 
 local FLOATING, REFERENCE, COMPLEX_OR_VECTOR = 0x04000000, 0x00800000, 0x0c000000
+local SUBTYPE = 3 -- of an attribute: a struct or union without a name
 
 -- The type with this id behind its names and qualifiers: its info, and its kind.
 local function resolve(id)
@@ -29,6 +30,22 @@ local function resolve(id)
 		kind = kinds[rshift(info.info, 28)]
 	end
 	return info, kind, id
+end
+M.resolve = resolve
+
+-- The names of a struct's or union's members, in their order; those of unnamed ones within are its own.
+function M.names_of(info, names)
+	names = names or {}
+	while info.sib do
+		info = typeinfo(info.sib)
+		local kind, child = kinds[rshift(info.info, 28)], band(info.info, 0xffff)
+		if (kind == "field" or kind == "bitfield") and info.name then
+			names[#names + 1] = info.name
+		elseif kind == "attribute" and band(rshift(info.info, 16), 0xff) == SUBTYPE then
+			M.names_of(resolve(child), names)
+		end
+	end
+	return names
 end
 
 -- What a text means, once it is known: LuaJIT has room for 65536 types, and makes a new one for every unnamed struct

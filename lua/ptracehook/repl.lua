@@ -427,6 +427,19 @@ function M.nested()
 	return action
 end
 
+-- What its entries do not show, since they are made when they are asked for.
+local function show_special(value)
+	if value == _G.regs then
+		return table.concat(show.registers(value:all(), core.thread() and M.registers_before(core.thread().tid)), "\n")
+	elseif value == _G.regs.arg then
+		local list = {}
+		for i = 1, 6 do
+			list[i] = value[i]
+		end
+		return show.show(list)
+	end
+end
+
 local is_open
 
 -- Once: everything that a prompt needs.
@@ -439,11 +452,7 @@ function M.open()
 	local term = os.getenv "TERM"
 	M.is_terminal = prompt.open(core.load("repl.terminfo").stand_in(term))
 	show.colour = prompt.is_terminal(1) and not (os.getenv "NO_COLOR" or ""):find "." and term ~= "dumb" and term ~= nil
-	show.special = function(value)
-		if value == _G.regs then
-			return table.concat(show.registers(value:all(), core.thread() and M.registers_before(core.thread().tid)), "\n")
-		end
-	end
+	show.special = show_special
 	core.load("repl.history").open(M)
 	if M.is_terminal then
 		prompt.on_complete(function(line, start)

@@ -123,6 +123,24 @@ test_tables_are_indented_and_cut() {
 	check "no line of a megabyte" [ "$(wc -c <stdout)" -lt 20000 ]
 }
 
+test_structs_are_shown_by_their_members() {
+	commands 'ffi = require "ffi"' 'ffi.new("struct { int a; unsigned low : 3; struct { uint64_t q; } inner; union { int u; float f; }; }", 5, 6)' \
+		'ffi.new("int[3]", 1, 2, 3)' 'mem.array("char", regs.rip, 3)' \
+		'ffi.new("struct { char s[8]; bool yes; char *to; int64_t i; }", "hey", true, ffi.cast("char *", sym "main"), -5)' \
+		'ffi.new("uint16_t[100]")' 'ffi.new("enum { ONE = 1 }", 1)' 'ffi.typeof "int"' 'ffi.new("struct {}")' \
+		'{ ffi.new("struct { int x, y; }", 1, 2), "abc" }' 'regs.arg' -- -- "$TARGETS/calc_static"
+	expect_status 0
+	expect_stdout_like '^\{ a = 5, low = 6, inner = \{ q = 0x0 \}, u = 0, f = 0 \}$'
+	expect_stdout_like '^\{ 1, 2, 3 \}$'
+	expect_stdout_like '^\{ s = "hey", yes = true, to = \(char \*\) 0x[0-9a-f]+ <main>, i = -5 \}$'
+	expect_stdout_like '… 40 more'
+	expect_stdout_like '^1$'
+	expect_stdout_like '^ctype<int>$'
+	expect_stdout_like '^\{\}$'
+	expect_stdout_like '^\{ \{ x = 1, y = 2 \}, "abc" \}$'
+	expect_stdout_like '^\{ (0x[0-9a-f]+[^,]*, ){5}0x[0-9a-f]+.* \}$'
+}
+
 test_the_source_is_shown_from_where_it_was_compiled() {
 	mkdir sources
 	printf '%s\n' 'int main(void)' '{' '	return 42; /* the answer */' '}' >sources/answer.c

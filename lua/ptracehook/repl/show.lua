@@ -91,21 +91,6 @@ local function show_string(text, nested)
 	return paint("string", M.quote(text))
 end
 
-local function show_cdata(value)
-	if number.is_wide(value) then
-		if ffi.istype("int64_t", value) then
-			return paint("number", tostring(value))
-		end
-		return M.address(value)
-	end
-	local text = tostring(value)
-	local ok, size = pcall(ffi.sizeof, value)
-	if text:find "^cdata<struct" and ok and size and size > 0 and not number.is_pointer(value) then
-		return text .. "\n" .. dump(ffi.string(ffi.cast("const char *", value), size))
-	end
-	return text
-end
-
 local function show_function(fn)
 	local info = debug.getinfo(fn, "S")
 	return info.what == "C" and tostring(fn) or ("function at %s:%d"):format(info.short_src, info.linedefined)
@@ -148,6 +133,23 @@ local function filled(parts, width)
 	return lines
 end
 
+-- Values between braces, on one line when they have room there.
+local function laid_out(parts, are_named, depth)
+	local width, several = 0, false
+	for _, text in ipairs(parts) do
+		width = width + plain_length(text) + 2
+		several = several or text:find("\n", 1, true) ~= nil
+	end
+	if not several and width + 2 * depth <= WIDTH then
+		return "{ " .. table.concat(parts, ", ") .. " }"
+	end
+	local indent = ("  "):rep(depth + 1)
+	if not are_named and not several then
+		parts = filled(parts, WIDTH - 2 * depth)
+	end
+	return "{\n" .. indent .. table.concat(parts, ",\n" .. indent) .. "\n" .. ("  "):rep(depth) .. "}"
+end
+
 local function show_table(t, depth, above)
 	if above[t] then
 		return "<above>"
@@ -157,11 +159,9 @@ local function show_table(t, depth, above)
 		return "{…}"
 	end
 	above[t] = true
-	local parts, n, width, several = {}, #t, 0, false
+	local parts, n = {}, #t
 	local function add(text)
 		parts[#parts + 1] = text
-		width = width + plain_length(text) + 2
-		several = several or text:find("\n", 1, true)
 	end
 	for i = 1, math.min(n, ENTRIES) do
 		add(show(t[i], depth + 1, above))
@@ -182,14 +182,51 @@ local function show_table(t, depth, above)
 	if left > 0 then
 		add(("… %d more"):format(left))
 	end
-	if not several and width + 2 * depth <= WIDTH then
-		return "{ " .. table.concat(parts, ", ") .. " }"
+	return laid_out(parts, #keys > 0, depth)
+end
+
+-- Structs and arrays of C's, by the names and in the order of their members.
+local function show_members(value, names, n, depth, above)
+	if n == 0 then
+		return "{}"
+	elseif depth > DEPTH then
+		return "{…}"
 	end
-	local indent = ("  "):rep(depth + 1)
-	if #keys == 0 and not several then
-		parts = filled(parts, WIDTH - 2 * depth)
+	local parts = {}
+	for i = 1, math.min(n, ENTRIES) do
+		local member = show(value[names and names[i] or i - 1], depth + 1, above)
+		parts[i] = names and ("%s = %s"):format(paint("name", names[i]), member) or member
 	end
-	return "{\n" .. indent .. table.concat(parts, ",\n" .. indent) .. "\n" .. ("  "):rep(depth) .. "}"
+	if n > ENTRIES then
+		parts[#parts + 1] = ("… %d more"):format(n - ENTRIES)
+	end
+	return laid_out(parts, names ~= nil, depth)
+end
+
+local function show_cdata(value, depth, above)
+	if number.is_wide(value) then
+		if ffi.istype("int64_t", value) then
+			return paint("number", tostring(value))
+		end
+		return M.address(value)
+	end
+	local text = tostring(value)
+	if not text:find "^cdata<" then
+		return text -- a type, or what its metatype makes of it
+	end
+	local kind, what = core.load("repl.cdata").parts(value)
+	if kind == "struct" then
+		return show_members(value, what, #what, depth, above)
+	elseif kind == "array" then
+		return show_members(value, nil, what, depth, above)
+	elseif kind == "bytes" then
+		return show_string(depth > 0 and what:gsub("%z+$", "") or what, depth > 0)
+	elseif kind == "pointer" then
+		return ("(%s) %s"):format(text:match "^cdata<(.-)>" or "void *", M.address(what))
+	elseif kind == "enum" then
+		return paint("number", tostring(what))
+	end
+	return text
 end
 
 -- Registers of the thread that the prompt is about, what changed since it stopped last marked.
@@ -212,7 +249,7 @@ function show(value, depth, above)
 	if kind == "string" then
 		return show_string(value, depth > 0)
 	elseif kind == "cdata" then
-		return show_cdata(value)
+		return show_cdata(value, depth, above)
 	elseif kind == "number" then
 		return paint("number", number.show(value))
 	elseif kind == "nil" or kind == "boolean" then
