@@ -454,6 +454,14 @@ test_tab_completes() {
 	completes 'bp("libc!pthread_mutex_unl' 'bp\("libc!pthread_mutex_unlock"'
 	completes 'sym("sho' 'sym\("show"'
 	completes 'bp("calc.c' 'bp\("calc.c:'
+	completes 'on("syscall", "pidfd_o' 'on\("syscall", "pidfd_open"'
+	completes 'on("signal", {"SIGINT", "SIGTST' 'on\("signal", \{"SIGINT", "SIGTSTP"'
+	completes 'help("fini' 'help\("finish"'
+	completes 'regs.xmm0.f3' 'regs.xmm0.f32'
+	completes 'require "orac' 'require "oracle"'
+	mkdir lua
+	touch lua/my_library.lua
+	completes 'require "my_l' 'require "my_library"'
 	completes 'hook("lib' 'hook\("libc!'
 	completes 'on("sysc' 'on\("syscall"'
 	touch reachable.lua

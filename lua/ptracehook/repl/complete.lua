@@ -12,7 +12,7 @@ local takes = {}
 for kind, names in pairs {
 	place = "bp hook replace sym find_sym find_syms run_to patch nop redirect call disasm insns dis original_bytes watch",
 	file = "load_script reload save dofile loadfile open io.open spawn",
-	event = "on", library = "require",
+	event = "on", library = "require", help = "help",
 } do
 	for name in names:gmatch "%S+" do
 		takes[name] = kind
@@ -22,7 +22,7 @@ end
 local events = {
 	"syscall", "signal", "exec", "fork", "thread", "thread_exit", "exit", "load", "unload", "step",
 }
-local libraries = { "coverage", "trace", "ptracehook" }
+local libraries = { "bypass", "coverage", "ffi", "bit", "jit", "oracle", "ptracehook", "trace" }
 local keywords = {
 	"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil", "not", "or",
 	"repeat", "return", "then", "true", "until", "while",
@@ -32,6 +32,16 @@ local looked_up = {
 	"thread", "process", "this", "original", "SIG", "E", "SYS", "state", "STOP", "lua_locals", "repl", "cont", "pause",
 	"ctx", "dis", "restart", "quit", "save", "load_script", "reload", "help",
 }
+
+local function keys_of(t)
+	local list = {}
+	for key in next, t do
+		if type(key) == "string" then
+			list[#list + 1] = key
+		end
+	end
+	return list
+end
 
 -- ---- Kinds of candidates, as lists of whole words
 
@@ -59,7 +69,26 @@ function kinds.file(text)
 end
 
 function kinds.event() return events end
-function kinds.library() return libraries end
+function kinds.help() return core.load("repl.help").names() end
+
+-- Those that are installed, and what the folders of the search path hold.
+function kinds.library(text)
+	local list = { unpack(libraries) }
+	local folder = text:match "^(.*%.)[^.]*$" or ""
+	for before, after in package.path:gmatch "([^;?]*)%?([^;?]*)" do
+		for name, is_folder in pairs(core.prompt().files(before .. folder:gsub("%.", "/")) or {}) do
+			local module = is_folder and name .. "." or name:sub(-#after) == after and name:sub(1, -#after - 1)
+			if module and name:sub(1, 1) ~= "." then
+				list[#list + 1] = folder .. module
+			end
+		end
+	end
+	return list
+end
+
+-- Behind on("syscall", and on("signal",: what there is to be filtered by.
+function kinds.syscall() return keys_of(_G.SYS) end
+function kinds.signal() return keys_of(_G.SIG) end
 
 local function add_keys(list, t, before)
 	for key in next, t do
@@ -110,6 +139,14 @@ local function members(value, before, by_colon)
 	return list
 end
 
+local function lanes(before)
+	local list = {}
+	for name in ("u8 u16 u32 u64 i8 i16 i32 i64 f32 f64"):gmatch "%S+" do
+		list[#list + 1] = before .. name
+	end
+	return list
+end
+
 -- What a chain of names means now, without calling anything but fields of ours.
 local function value_of(chain)
 	local value
@@ -130,7 +167,9 @@ end
 
 local function names(text)
 	local chain, mark = text:match "^([%a_][%w_.:]*)([.:])[%w_]*$"
-	if chain then
+	if chain and chain:find "%f[%w][xyz]mm%d+$" then
+		return lanes(chain .. mark)
+	elseif chain then
 		local value = value_of(chain)
 		return value ~= nil and members(value, chain .. mark, mark == ":") or {}
 	end
@@ -169,6 +208,10 @@ end
 local function kind_of(before)
 	if before:find "[\"']$" and not in_string(before) then
 		return nil
+	end
+	local filtered = before:match "%f[%w_]on%s*%(%s*[\"'](%l+)[\"']%s*,%s*{?[^()]*[\"']$"
+	if filtered == "syscall" or filtered == "signal" then
+		return filtered
 	end
 	local called, quote = before:match "([%a_][%w_.:]*)%s*%(?%s*([\"'])$"
 	if called then

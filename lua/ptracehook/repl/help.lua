@@ -172,6 +172,11 @@ function M.help(what)
 	list("with it", members_of(name))
 end
 
+function M.names()
+	load_all()
+	return order
+end
+
 -- For an error that names an unknown variable: what may have been meant, or nil.
 function M.nearest_global(name)
 	load_all()
