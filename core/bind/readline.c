@@ -192,10 +192,14 @@ void ph_readline_resize(void)
 {
 	if (!is_shown)
 		return;
-	if (is_hidden)
+	if (is_hidden) {
 		lib.rl_reset_screen_size();
-	else
-		lib.rl_resize_terminal();
+		return;
+	}
+	/* It draws over the old line only as long as nobody else draws: what is there would stay, with another behind it. */
+	*lib.rl_redisplay_function = lib.rl_redisplay;
+	lib.rl_resize_terminal();
+	*lib.rl_redisplay_function = redisplay;
 }
 
 void ph_readline_end(const char *mark)

@@ -416,6 +416,17 @@ test_a_dumb_terminal_and_a_resized_one() {
 	wait_for_screen '^24$'
 }
 
+test_a_resized_window_has_one_prompt() {
+	open_prompt -- "$TARGETS/calc_pie"
+	keys -l 'x = "typed'
+	wait_for_prompt 'x = "typed$'
+	tmux -S "$terminal" resize-window -x 100 -y 30
+	keys -l ' on"'
+	wait_for_prompt 'x = "typed on"$'
+	check "one prompt on the screen" [ "$(screen | grep -c '\]> x = "typed on"')" = 1 ]
+	check "no other" [ "$(screen | grep -o '\]> ' | wc -l)" = 1 ]
+}
+
 test_colour_unless_told_otherwise() {
 	open_prompt -- "$TARGETS/calc_pie"
 	line '12345'
