@@ -22,14 +22,15 @@ state = {}
 --- In a hook: the prompt, right there. The hook's Lua locals are read and written by their own names, and what waits
 --- (step, finish, …) works as in the hook itself.
 ---
---- `return ACTION`, typed there, ends it; `c` or the end of the input does so with nil, which continues.
+--- `return ACTION`, typed there, ends it and is what repl() gives; left otherwise, by `c` or the end of the input, it
+--- gives CONTINUE.
 ---
 --- Errors: outside of hooks.
 ---
 --- ```lua
 --- bp("calc", function() return repl() end)
 --- ```
----@return Action? action
+---@return Action action
 function repl() end
 
 --- Lets the target run. A spawned one runs in the foreground: it has the terminal, in its own modes, and Ctrl-C, a hook's

@@ -424,7 +424,7 @@ function M.nested()
 	if not ok then
 		error(action, 0)
 	end
-	return action
+	return action == nil and core.actions.CONTINUE or action
 end
 
 -- What its entries do not show, since they are made when they are asked for.

@@ -224,9 +224,10 @@ test_repl_in_a_hook_reaches_locals_and_gives_the_action() {
 }
 
 test_repl_left_otherwise_continues() {
-	commands 'bp("calc", function() print(repl()) end)' 'c' '1 + 1' 'c' -- -- "$TARGETS/calc_pie" 1 2
+	commands 'bp("calc", function() local a = repl() print(a, a == CONTINUE) return a end)' 'c' '1 + 1' 'c' -- \
+		-- "$TARGETS/calc_pie" 1 2
 	expect_status 0
-	expect_stdout_like '^nil$'
+	expect_stdout_like $'^CONTINUE\ttrue$'
 	expect_stdout_like '^calc\(1, 2\) = 3$'
 }
 
