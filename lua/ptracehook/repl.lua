@@ -38,8 +38,9 @@ end
 
 local function report_error(text, trace)
 	io.stdout:flush()
-	local shown = "ptracehook: " .. text .. (trace and trace ~= "" and "\n" .. trace or "") .. "\n"
-	io.stderr:write(show.paint("error", shown))
+	local shown = "ptracehook: " .. text .. (trace and trace ~= "" and "\n" .. trace or "")
+	-- The newline last: what is drawn behind it is at a line's beginning.
+	io.stderr:write(show.paint("error", shown), "\n")
 	io.stderr:flush()
 end
 M.report_error = report_error
@@ -345,6 +346,10 @@ local handle = {
 	["end"] = function()
 		if M.is_terminal then
 			show.print ""
+			if pending then
+				pending = nil -- Ctrl-D leaves the chunk that is not whole, and no target
+				return
+			end
 		elseif pending then
 			local text = pending
 			pending = nil

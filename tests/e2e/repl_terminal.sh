@@ -427,6 +427,25 @@ test_a_resized_window_has_one_prompt() {
 	check "no other" [ "$(screen | grep -o '\]> ' | wc -l)" = 1 ]
 }
 
+test_the_line_behind_an_error_stays_behind_its_prompt() {
+	open_prompt -- "$TARGETS/calc_pie"
+	line 'error "boo"'
+	wait_for_screen 'stdin:1: boo'
+	wait_for_prompt '\]>$'
+	keys -l '40 + 2'
+	wait_for_prompt '\]> 40 \+ 2$'
+}
+
+test_ctrl_d_leaves_a_chunk_that_is_not_whole() {
+	open_prompt -- "$TARGETS/calc_pie"
+	line 'for i = 1, 2 do'
+	wait_for_prompt '^>>$'
+	keys C-d
+	wait_for_prompt 'stopped.*\]>$'
+	line '20 + 3'
+	wait_for_screen '^23$'
+}
+
 test_colour_unless_told_otherwise() {
 	open_prompt -- "$TARGETS/calc_pie"
 	line '12345'
