@@ -19,6 +19,7 @@ struct completing {
 	const char *prefix;		/* behind that */
 	size_t len;
 	bool with_parameters;
+	char file[256];			/* "file.c" when the prefix is "file.c:4"; "" */
 	char part[256];			/* what mangled names for it contain: the last whole run of letters in it */
 	int64_t deadline;
 	int (*fn)(const char *, void *);
@@ -36,6 +37,16 @@ static void find_part(struct completing *completing)
 	while (begin > completing->prefix && strchr(letters, begin[-1]))
 		begin--;
 	snprintf(completing->part, sizeof(completing->part), "%.*s", (int)(end - begin), begin);
+}
+
+/* Behind a file's ":" its lines are meant, behind "::" C++'s names. */
+static void find_file(struct completing *completing)
+{
+	const char *colon = strrchr(completing->prefix, ':');
+
+	if (colon && colon > completing->prefix && colon[-1] != ':' && !colon[1 + strspn(colon + 1, "0123456789")])
+		snprintf(completing->file, sizeof(completing->file), "%.*s", (int)(colon - completing->prefix),
+			 completing->prefix);
 }
 
 static int offer(const struct completing *completing, const char *name)
@@ -86,6 +97,15 @@ static int offer_file(const char *name, void *user)
 	return offer(completing, place) || ph_os_now() > completing->deadline;
 }
 
+static int offer_line(unsigned line, void *user)
+{
+	const struct completing *completing = user;
+	char place[NAME_MAX_LEN];
+
+	snprintf(place, sizeof(place), "%s:%u", completing->file, line);
+	return offer(completing, place) || ph_os_now() > completing->deadline;
+}
+
 static int offer_module(const struct completing *completing, const struct ph_module *module)
 {
 	char name[300];
@@ -120,10 +140,12 @@ static int complete_in(struct completing *completing, struct ph_process *process
 			r = offer_module(completing, module);
 		else if (!is_called(module, elf, completing->module))
 			continue;
-		if (elf && r == 0)
+		if (elf && r == 0 && !*completing->file)
 			r = offer_symbols(completing, elf);
 		/* Files of the program alone: to read what libraries were made of takes longer than anybody waits. */
-		if (elf && r == 0 && i == 0 && completing->len)
+		if (elf && r == 0 && *completing->file && (i == 0 || *completing->module))
+			r = ph_lines_each(elf, completing->file, offer_line, completing);
+		else if (elf && r == 0 && i == 0 && completing->len)
 			r = ph_lines_each_file(elf, offer_file, completing);
 	}
 	return r;
@@ -144,6 +166,7 @@ int ph_complete_place(struct ph_process *process, const char *prefix, int (*fn)(
 	completing.prefix = bang ? bang + 1 : prefix;
 	completing.len = strlen(completing.prefix);
 	completing.with_parameters = strchr(completing.prefix, '(') != NULL;
+	find_file(&completing);
 	find_part(&completing);
 	r = complete_in(&completing, process);
 	return r < 0 ? r : 0;

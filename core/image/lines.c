@@ -253,6 +253,40 @@ bool ph_lines_next(struct ph_elf *elf, ph_addr vaddr, ph_addr *ret)
 	return true;
 }
 
+static int each_line_of(Dwarf_Die *unit, const char *file, int (*fn)(unsigned line, void *user), void *user)
+{
+	int line, last = 0, r = 0;
+	Dwarf_Lines *rows;
+	size_t n;
+
+	if (!unit_has_file(unit, file) || dwarf_getsrclines(unit, &rows, &n) != 0)
+		return 0;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		Dwarf_Line *row = dwarf_onesrcline(rows, i);
+		bool is_statement = false, is_end = true;
+
+		if (!row || dwarf_lineno(row, &line) != 0 || line <= 0 || line == last ||
+		    dwarf_linebeginstatement(row, &is_statement) != 0 || !is_statement ||
+		    dwarf_lineendsequence(row, &is_end) != 0 || is_end || !ph_source_is(dwarf_linesrc(row, NULL, NULL), file))
+			continue;
+		last = line;
+		r = fn((unsigned)line, user);
+	}
+	return r;
+}
+
+int ph_lines_each(struct ph_elf *elf, const char *file, int (*fn)(unsigned line, void *user), void *user)
+{
+	struct ph_dwarf *dwarf = ph_dwarf_get(elf);
+	Dwarf_CU *cursor = NULL;
+	Dwarf_Die unit;
+	int r = 0;
+
+	while (dwarf && r == 0 && ph_dwarf_next_unit(dwarf, &cursor, &unit))
+		r = each_line_of(&unit, file, fn, user);
+	return r;
+}
+
 int ph_lines_each_file(struct ph_elf *elf, int (*fn)(const char *name, void *user), void *user)
 {
 	struct ph_dwarf *dwarf = ph_dwarf_get(elf);

@@ -37,6 +37,9 @@ bool ph_lines_next(struct ph_elf *elf, ph_addr vaddr, ph_addr *ret);
 /* Calls fn with the name of every file, without its folders, again for each unit, until it gives nonzero; returns that. */
 int ph_lines_each_file(struct ph_elf *elf, int (*fn)(const char *name, void *user), void *user);
 
+/* Calls fn with each line of a file that has code, perhaps more than once, until it gives nonzero; returns that. */
+int ph_lines_each(struct ph_elf *elf, const char *file, int (*fn)(unsigned line, void *user), void *user);
+
 /* Offers the name of every file, without its folders. */
 void ph_lines_nearest(struct ph_elf *elf, struct ph_spell *spell);
 

@@ -472,6 +472,8 @@ completes() {
 }
 
 test_tab_completes() {
+	local line_of_calc
+	line_of_calc=$(grep -n 'printf("calc(' "$TOP/tests/targets/calc.c" | head -n 1 | cut -d: -f1)
 	open_prompt -- "$TARGETS/calc_pie" 1 2
 	line 'b = bp("calc", STOP)'
 	line 'c'
@@ -484,6 +486,8 @@ test_tab_completes() {
 	completes 'bp("libc!pthread_mutex_unl' 'bp\("libc!pthread_mutex_unlock"'
 	completes 'sym("sho' 'sym\("show"'
 	completes 'bp("calc.c' 'bp\("calc.c:'
+	keys Tab Tab
+	wait_for_screen "calc.c:$line_of_calc( |\$)"
 	completes 'on("syscall", "pidfd_o' 'on\("syscall", "pidfd_open"'
 	completes 'on("signal", {"SIGINT", "SIGTST' 'on\("signal", \{"SIGINT", "SIGTSTP"'
 	completes 'help("fini' 'help\("finish"'
