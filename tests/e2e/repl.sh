@@ -92,6 +92,13 @@ test_stepping_words() {
 	expect_stderr ''
 }
 
+test_dis_takes_a_number_too() {
+	commands 'dis main 2' 'dis calc' -- -- "$TARGETS/calc_static" 1 2
+	expect_status 0
+	check "two instructions" [ "$(grep -c ' <main' stdout)" = 2 ]
+	check "ten" [ "$(sed '/<main/d; 1d' stdout | grep -c '^ ')" = 10 ]
+}
+
 test_a_word_is_a_variable_when_there_is_one() {
 	commands 'c = 5' 'c' 's = 6 n = 7' 's' 'p = 8' 'p' -- -- "$TARGETS/calc_pie" 1 2
 	expect_status 0

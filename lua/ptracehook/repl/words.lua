@@ -15,6 +15,10 @@ local function placed(name)
 		if rest == "" or rest:find "^[\"'%d]" or rest:find "^regs%." then
 			return ("%s(%s)"):format(name, rest)
 		end
+		local place, n = rest:match "^(%S+)%s+(%d+)$" -- `dis main 5`
+		if place then
+			return ("%s(%q, %s)"):format(name, place, n)
+		end
 		return ("%s(%q)"):format(name, rest)
 	end
 end
