@@ -148,6 +148,11 @@ test_structs_are_shown_by_their_members() {
 	expect_stdout_like '^\{ (0x[0-9a-f]+[^,]*, ){5}0x[0-9a-f]+.* \}$'
 }
 
+test_no_variables_are_shown_as_none() {
+	commands 'run_to "main"' 'run_to "show"' 'locals()' -- -- "$TARGETS/calc_static" 1 2
+	expect_stdout_like '^\{\}$'
+}
+
 test_the_source_is_shown_from_where_it_was_compiled() {
 	mkdir sources
 	printf '%s\n' 'int main(void)' '{' '	return 42; /* the answer */' '}' >sources/answer.c

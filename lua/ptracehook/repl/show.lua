@@ -261,7 +261,8 @@ function show(value, depth, above)
 		if M.special and M.special(value) then
 			return M.special(value)
 		elseif meta and (meta.__tostring or shown_by_name[value]) then
-			return tostring(value)
+			local text = tostring(value)
+			return text ~= "" and text or "{}" -- locals() where there are none
 		end
 		return show_table(value, depth, above)
 	end
