@@ -230,6 +230,41 @@ test_vim_has_the_terminal_in_its_own_modes() {
 	wait_for_screen '^6$'
 }
 
+test_a_curses_program_has_the_terminal_and_gets_it_again() {
+	/usr/bin/python3 -c 'import curses' || skip "no curses"
+	cat >screen.py <<-'END'
+		import curses
+		def main(screen):
+		    while True:
+		        key = screen.getch()
+		        if key == ord("q"):
+		            return
+		        screen.clear()
+		        screen.addstr(5, 10, "pressed %d" % key)
+		        screen.refresh()
+		curses.wrapper(main)
+	END
+	open_prompt -- /usr/bin/python3 screen.py
+	line c
+	# Its own screen is empty.
+	wait_until eval '! screen | grep -q .'
+	keys a
+	wait_for_screen '^          pressed 97$'
+	keys C-c
+	wait_for_screen '^paused$'
+	wait_for_prompt '\]>$'
+	line '2 + 2'
+	wait_for_screen '^4$'
+	# What is typed behind the line is the program's.
+	line c
+	keys b
+	wait_for_screen '^          pressed 98$'
+	keys q
+	wait_for_screen 'ended with status 0'
+	line '3 + 3'
+	wait_for_screen '^6$'
+}
+
 test_a_target_in_the_background_does_not_take_what_is_typed() {
 	open_prompt -- sed -u s/^/got:/
 	line 'cont{bg = true}'
