@@ -130,6 +130,14 @@ test_tables_are_indented_and_cut() {
 	check "no line of a megabyte" [ "$(wc -c <stdout)" -lt 20000 ]
 }
 
+test_text_is_shown_as_the_locale_has_it() {
+	local text='"é 漢 \195 \194\155 \237\160\128 \r"'
+	LC_ALL=C.UTF-8 commands "$text" -- -- "$TARGETS/calc_static"
+	check "characters" [ "$(sed -n 2p stdout)" = '"é 漢 \xc3 \xc2\x9b \xed\xa0\x80 \r"' ]
+	LC_ALL=C commands "$text" -- -- "$TARGETS/calc_static"
+	check "bytes" [ "$(sed -n 2p stdout)" = '"\xc3\xa9 \xe6\xbc\xa2 \xc3 \xc2\x9b \xed\xa0\x80 \r"' ]
+}
+
 test_structs_are_shown_by_their_members() {
 	commands 'ffi = require "ffi"' 'ffi.new("struct { int a; unsigned low : 3; struct { uint64_t q; } inner; union { int u; float f; }; }", 5, 6)' \
 		'ffi.new("int[3]", 1, 2, 3)' 'mem.array("char", regs.rip, 3)' \

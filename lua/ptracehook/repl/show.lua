@@ -48,8 +48,37 @@ end
 
 local escapes = { ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ["\""] = "\\\"", ["\\"] = "\\\\", ["\0"] = "\\0" }
 
+-- The bytes of a UTF-8 character that begins with this one; 0: none does, or one that controls the terminal.
+local function character_at(text, at)
+	local character = text:match("^[\194-\223][\128-\191]", at) or text:match("^[\224-\239][\128-\191][\128-\191]", at)
+		or text:match("^[\240-\244][\128-\191][\128-\191][\128-\191]", at)
+	if not character or character:find "^\194[\128-\159]" or character:find "^\224[\128-\159]" or
+		character:find "^\237[\160-\191]" or character:find "^\240[\128-\143]" or character:find "^\244[\144-\191]" then
+		return 0
+	end
+	return #character
+end
+
+local function is_utf8_shown()
+	local function set(name)
+		local value = os.getenv(name)
+		return value ~= "" and value or nil
+	end
+	return (set "LC_ALL" or set "LC_CTYPE" or set "LANG" or ""):upper():find "UTF%-?8" ~= nil
+end
+
 function M.quote(text)
+	local has_utf8, kept = is_utf8_shown(), 0 -- up to there a character is as it is
 	local quoted = text:gsub("([%c\"\\\127-\255])()", function(c, behind)
+		if behind <= kept then
+			return nil
+		elseif has_utf8 and c >= "\194" then
+			local n = character_at(text, behind - 1)
+			if n > 0 then
+				kept = behind - 1 + n
+				return nil
+			end
+		end
 		if c == "\0" and text:find("^%d", behind) then
 			return "\\000"
 		end
