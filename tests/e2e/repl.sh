@@ -92,6 +92,13 @@ test_stepping_words() {
 	expect_stderr ''
 }
 
+test_b_takes_an_address_as_gdb_writes_it() {
+	local address
+	address=$(nm "$TARGETS/calc_static" | sed -n 's/ T calc$//p')
+	commands "b *0x$address" "b 0x$address" -- -- "$TARGETS/calc_static" 1 2
+	check "two breakpoints" [ "$(grep -Ec "^Breakpoint [12] at (calc|0x0*${address#"${address%%[!0]*}"})" stdout)" = 2 ]
+}
+
 test_dis_takes_a_number_too() {
 	commands 'dis main 2' 'dis calc' -- -- "$TARGETS/calc_static" 1 2
 	expect_status 0

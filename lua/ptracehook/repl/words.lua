@@ -34,6 +34,7 @@ M.list = {
 		if rest == "" then
 			return "bps()"
 		end
+		rest = rest:gsub("^%*%s*", "") -- GDB's fingers write *0x401000
 		return ("bp(%s, STOP)"):format(rest:find "^[\"'%d]" and rest or ("%q"):format(rest))
 	end,
 	p = function(rest)
