@@ -94,7 +94,7 @@ describe("a value", function()
 			{ 1, "1" }, { 1.5, "1.5" }, { 2 ^ 40, "1099511627776" }, { true, "true" }, { nil, "nil" },
 			{ 42ULL, "0x2a" }, { -5LL, "-5" }, { "a\tb\"", '"a\\tb\\""' }, { "\0001", '"\\0001"' }, { "\127", '"\\x7f"' },
 			{ {}, "{}" }, { { 1, "x", { true } }, '{ 1, "x", { true } }' }, { { a = 1, [5] = 2 }, "{ [5] = 2, a = 1 }" },
-			{ STOP, "STOP" }, { "h\195\164", '"h\\xc3\\xa4"' },
+			{ STOP, "STOP" }, { "h\195", '"h\\xc3"' }, -- what is whole is the locale's: e2e/repl.sh
 		} do
 			assert.equal(row[2], show.show(row[1]))
 		end
