@@ -6,6 +6,7 @@
 #include "bind/bind.h"
 #include "engine/hold.h"
 #include "engine/snapshot.h"
+#include "engine/stream.h"
 
 #define SNAPSHOT "Snapshot"
 
@@ -43,6 +44,8 @@ static int l_restore(lua_State *L)	/* snapshot:restore() */
 
 	ph_bind_enter();
 	r = ph_snapshot_restore(snapshot, &err);
+	if (r >= 0 && snapshot->process == snapshot->process->session->target)
+		ph_streams_take_back(snapshot->process->session);
 	ph_bind_leave();
 	if (r < 0)
 		ph_bind_raise(L, &err);

@@ -218,7 +218,7 @@ static int l_unsent(lua_State *L)	/* streams.unsent(session, mask) -> bytes that
 
 	ph_stream_pump(stream);
 	lua_pushnumber(L, (lua_Number)stream->out.len);
-	lua_pushboolean(L, stream->writes);
+	lua_pushboolean(L, ph_stream_writes(stream));
 	return 2;
 }
 

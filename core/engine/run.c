@@ -273,7 +273,7 @@ static int conclude(struct ph_session *session, struct ph_err *err)
 	if (!session->ended && session->outcome.kind == PH_REASON_DETACH)
 		let_go(session, session->wants_detach_stopped);
 	reap_untils(session);
-	if (session->ended && session->outcome.kind != PH_REASON_DETACH)
+	if (session->ended ? session->outcome.kind != PH_REASON_DETACH : session->kept.kind != PH_REASON_NONE)
 		ph_streams_settle(session);
 	if (!session->ended) {
 		ph_hold_session(session);

@@ -26,6 +26,12 @@ struct arrival {
 
 /* ---- One */
 
+/* Its target has come to its end, and is kept before it (brink.h): until it is put back, nobody reads or writes. */
+static bool is_kept(const struct ph_stream *stream)
+{
+	return stream->session->kept.kind != PH_REASON_NONE && !ph_list_is_empty(&stream->session->snapshots);
+}
+
 static void update(struct ph_stream *stream)
 {
 	bool wanted = !ph_list_is_empty(&stream->goals) || stream->forward != PH_STREAM_NOWHERE;
@@ -144,6 +150,12 @@ static bool read_some(struct ph_stream *stream)
 	return false;
 }
 
+/* A snapshot has to put the pipe back then, whether the program makes a call or not. */
+static void note_given(const struct ph_stream *stream)
+{
+	stream->session->calls.made = true;
+}
+
 static void write_some(struct ph_stream *stream)
 {
 	while (stream->writes && stream->out.len) {
@@ -153,10 +165,12 @@ static void write_some(struct ph_stream *stream)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
-		if (n < 0)
+		if (n < 0) {
 			stream->writes = false;
-		else
+		} else {
 			ph_fifo_drop(&stream->out, (size_t)n);
+			note_given(stream);
+		}
 	}
 	if (!stream->writes || stream->finishes) {
 		stream->writes = false;
@@ -207,6 +221,11 @@ void ph_stream_pump(struct ph_stream *stream)
 	update(stream);
 }
 
+bool ph_stream_writes(const struct ph_stream *stream)
+{
+	return stream->writes && !is_kept(stream);
+}
+
 int ph_stream_send(struct ph_stream *stream, const char *bytes, size_t len)
 {
 	char *at;
@@ -221,6 +240,7 @@ int ph_stream_send(struct ph_stream *stream, const char *bytes, size_t len)
 			update(stream);
 			return -EPIPE;
 		}
+		note_given(stream);
 		bytes += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;
 	}
@@ -314,11 +334,24 @@ void ph_streams_settle(struct ph_session *session)
 
 		if (!stream || stream->fd < 0)
 			continue;
-		stream->writes = false;
+		if (session->ended)
+			stream->writes = false;
 		while (pieces++ < LEFT_PIECES && read_some(stream))
 			;
 		update(stream);
 		tell_goals(stream);
+	}
+}
+
+void ph_streams_take_back(struct ph_session *session)
+{
+	for (int i = 0; i < 3; i++) {
+		struct ph_stream *stream = session->stdio[i];
+
+		if (!stream || !stream->out.len)
+			continue;
+		ph_fifo_drop(&stream->out, stream->out.len);
+		update(stream);
 	}
 }
 
@@ -336,7 +369,7 @@ size_t ph_streams_len(struct ph_stream *const *streams, size_t n)
 bool ph_streams_read(struct ph_stream *const *streams, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (streams[i]->reads)
+		if (streams[i]->reads && !is_kept(streams[i]))
 			return true;
 	return false;
 }
@@ -460,7 +493,7 @@ bool ph_goal_is_reached(struct ph_goal *goal)
 	case PH_GOAL_END:
 		return !ph_streams_read(goal->streams, goal->n);
 	case PH_GOAL_SENT:
-		return !goal->streams[0]->writes || goal->streams[0]->out.len == 0;
+		return !ph_stream_writes(goal->streams[0]) || goal->streams[0]->out.len == 0;
 	}
 	return true;
 }

@@ -34,11 +34,17 @@ int ph_stream_open(struct ph_session *session, int fd, bool reads, bool writes, 
 
 void ph_streams_free(struct ph_session *session);
 
-/* The target is gone: what it left is taken in. */
+/* The target is gone, or kept at its end: what it left is taken in. */
 void ph_streams_settle(struct ph_session *session);
+
+/* The target was put back: what was sent and has not gone yet was for the run that is undone. */
+void ph_streams_take_back(struct ph_session *session);
 
 /* What can be read and written without waiting is. */
 void ph_stream_pump(struct ph_stream *stream);
+
+/* Somebody may read what is sent. */
+bool ph_stream_writes(const struct ph_stream *stream);
 
 /* -EPIPE: nobody reads any more. */
 int ph_stream_send(struct ph_stream *stream, const char *bytes, size_t len);

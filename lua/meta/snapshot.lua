@@ -54,7 +54,8 @@ local Snapshot = {}
 --- While there are snapshots of a session's target, its end is one to come back from: exit_group, and a signal that kills it,
 --- stop it just before, `run` gives the reason, hooks of `exit` are told, and a further `run` gives the same again. It goes
 --- on to its end when the last of its snapshots has been freed; `session.ended` is false until then. SIGKILL is the
---- exception.
+--- exception. For `recv_all` and the like that is the end of the file, until the next `restore`; what was sent and not read
+--- by then is gone with the run.
 ---
 --- Errors: the snapshot is over, and why; a thread of it has ended by itself, or waits for a child of vfork; something
 --- (ENOTSUP) cannot be had back: a shared mapping that was dropped, a pipe or socket that was closed, a file that is gone.

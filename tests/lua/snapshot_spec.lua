@@ -90,6 +90,20 @@ describe("a snapshot", function()
 		assert(support.read(path):find("input one\nline two\n", 1, true), support.read(path))
 	end)
 
+	it("takes back what was sent, read or not, in runs that made calls or none", function()
+		local s = support.spawn { "reader", stdin = "pipe" }
+		s:run_to "main"
+		local snap = s:snapshot()
+		for i = 1, 20 do
+			s.stdin:write(("x"):rep(i % 5 * 50000))
+			snap:restore()
+		end
+		s.io:send_line "last"
+		s.stdin:close()
+		assert.equal("exit", s:run().kind)
+		assert.equal("got: last\nlines 1\n", support.output(s))
+	end)
+
 	it("goes on past the breakpoint whose hook took it, without another hit", function()
 		local s = support.spawn { "crackme_argv", "x" }
 		local hits, snap = 0, nil
@@ -302,6 +316,35 @@ describe("a snapshot", function()
 			end)
 		end
 	end
+
+	it("has its end be the end of what is read, until it is restored", function()
+		for _, how in ipairs { "pipe", "pty" } do
+			local s = support.spawn { "crackme_early", stdin = how, stdout = how, pty = { echo = false } }
+			s:run_to "main"
+			local snap = s:snapshot()
+			local function answer(guess)
+				snap:restore()
+				assert(s.io:send_line(guess))
+				return s.io:recv_all(10)
+			end
+			for _ = 1, 5 do
+				assert(answer("wrong"):find "^Wrong")
+				assert.equal(1, s:run().code)
+				assert.same({ nil, "eof" }, { s.io:recv_line() })
+				assert.same({ nil, "eof" }, { s.io:recv_until "x" })
+				assert.same({ nil, "eof" }, { s.io:expect "x" })
+				assert.same({ nil, "eof" }, { s.io:recv() })
+				assert.equal("", s.io:recv_all())
+			end
+			-- A terminal may take, and drop, any number of bytes.
+			if how == "pipe" then
+				assert.same({ nil, "eof" }, { s.io:send(("x"):rep(2 ^ 20)) })
+				assert(answer("r3w1nd_m3"):find "^Correct")
+			end
+			snap = nil -- luacheck: ignore 311
+			s:close()
+		end
+	end)
 
 	it("does not undo an end that nobody can hold back", function()
 		local s = support.spawn { "exits", "kill" }
