@@ -7,6 +7,7 @@
 -- oracle/score.lua says how far it got, oracle/workers.lua has several processes at it.
 
 local core = require "ptracehook.core"
+local check = require "ptracehook.check"
 local options_of = require "oracle.options"
 local progress = require "oracle.progress"
 local runner = require "oracle.runner"
@@ -186,7 +187,12 @@ local function reason_of(set, state, why, scan)
 	return why
 end
 
+local function reads_endings(score)
+	return check.is_callable(score) or type(score) == "table" and (score.status or score.output) ~= nil
+end
+
 local function grow(kind, set)
+	set.reads_endings = reads_endings(set.score)
 	local state, watch, why, scan = guarded(kind, set, function(state, try, watch)
 		if set.lengths and not state.length then
 			local length, cause, of = search.length(set, try, watch, state)

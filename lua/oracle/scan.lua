@@ -95,19 +95,21 @@ local function name_of(counts, unit)
 	end
 end
 
--- Whether it ended, or printed, what no other did.
-local function is_unlike(scan, unit)
+-- How it ended, or what it printed, when no other did so: "status …" or "output …"; else nil.
+local function own_ending(scan, unit)
 	local status = name_of(scan.top_statuses, unit)
 	if status and scan.statuses[status].n == 1 and scan.tries > 1 then
-		return true
+		return "status " .. status
 	end
 	local output = name_of(scan.top_outputs, unit)
-	return output ~= nil and scan.n_outputs == 2 and scan.outputs[output].n == 1 and scan.tries > 2
+	if output and scan.n_outputs == 2 and scan.outputs[output].n == 1 and scan.tries > 2 then
+		return "output " .. output
+	end
 end
 
 -- The candidate that stands out, alone with the best score or, as the last byte often is, alone among those in how its
--- run ended or in what it printed; and whether no other at all did so. nil for none. `floor`: a score that is known to
--- be a wrong candidate's, for when there are too few to compare.
+-- run ended or in what it printed; and that ending, when no other at all has it. nil for none. `floor`: a score that is
+-- known to be a wrong candidate's, for when there are too few to compare.
 function M.winner(scan, floor)
 	local unit
 	if scan.tries == 1 and (floor == nil or scan.best <= floor) then
@@ -118,8 +120,25 @@ function M.winner(scan, floor)
 		unit = alone(scan.top_statuses) or alone(scan.top_outputs)
 	end
 	if unit then
-		return unit, is_unlike(scan, unit)
+		return unit, own_ending(scan, unit)
 	end
+end
+
+M.success = "status exit 0"
+
+-- The candidate that alone ended well, while all others do as wrong ones do: for scores that are made of how runs end.
+function M.succeeded(scan, floor)
+	local success = scan.statuses["exit 0"]
+	if success and success.n == 1 and scan.tries > 2 and scan.n_top == scan.tries - 1 and scan.best == floor then
+		return success.unit
+	end
+end
+
+-- Whether most candidates have that ending, as `winner` gave it of another position.
+function M.has_ending(scan, ending)
+	local kind, name = ending:match "^(%w+) (.*)$"
+	local entry = (kind == "status" and scan.statuses or scan.outputs)[name]
+	return entry ~= nil and 2 * entry.n > scan.tries
 end
 
 -- How the run of one of the best ended: alone, or as all of them did; nil when that is not kept.

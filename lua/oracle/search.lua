@@ -10,7 +10,8 @@ local M = {}
 
 local huge = math.huge
 
--- {found, scores, tries, complete, scan, at}: `at` candidates of the present position are in `scan`.
+-- {found, scores, tries, complete, scan, at, ending, endings}: `at` candidates of the present position are in `scan`;
+-- `ending` is that of the last unit's run when no other had it, and so it was with the last `endings` units.
 function M.new_state()
 	return { found = "", scores = {}, tries = 0, at = 0 }
 end
@@ -123,14 +124,25 @@ local function look_ahead(set, state, candidates, try, watch)
 	return is_alone and unit or nil
 end
 
-local function accept(state, set, unit, complete)
-	local scan = state.scan
+-- ending: that of the unit, which no other has, or nil.
+local function accept(state, set, unit, complete, ending)
+	local scan, before = state.scan, state.ending
 	state.found = join(set, state.found, unit)
 	state.scores[#state.scores + 1] = scan.best
 	-- A wrong candidate of the next position scores what the right one of this does.
 	state.floor = scan.best
 	state.complete, state.status = complete, complete and Scan.status_of(scan, unit) or nil
+	local same = ending and before and ending:sub(1, 6) == before:sub(1, 6)
+	state.endings = ending and (same and state.endings or 0) + 1 or 0
+	state.ending = ending
 	state.at, state.scan = 0, nil
+end
+
+-- Its last unit ended as no other did, but that is how each right one ends (with the number of those that are right,
+-- say): wrong ones behind it end so, too.
+local function is_one_of_many(set, state)
+	return state.complete and not state.done and state.ending and state.ending ~= Scan.success
+		and (state.endings > 1 or set.reads_endings) and Scan.has_ending(state.scan, state.ending)
 end
 
 -- All was found already, and one character more does no better: a blank behind a word that is right, say.
@@ -145,8 +157,8 @@ end
 
 -- The secret that is found unit by unit. `set`: candidates, size (bytes of a unit), length (nil: it grows), prefix,
 -- suffix, ending, pad, backward, eager, ties ("stop", "first", "follow"), batch, max, share (its part {k, n} of the
--- first position, or nil). `watch`: progress(state, count), found(state). The state says the rest; gives why it is
--- stuck, or nil.
+-- first position, or nil), reads_endings (scores are made of how runs end and of what they print).
+-- `watch`: progress(state, count), found(state). The state says the rest; gives why it is stuck, or nil.
 function M.grow(set, state, try, watch)
 	while not state.done and not has_all(set, state) and #state.found < set.max do
 		local candidates = set.candidates
@@ -159,12 +171,16 @@ function M.grow(set, state, try, watch)
 		local floor = state.floor
 		local sure, done = scan_position(set, state, candidates, composer(set, state.found), try, watch, floor)
 		local scan = state.scan
-		local unit, unlike = Scan.winner(scan, floor)
-		if set.share and state.found == "" and scan.best and scan.best <= floor and not unlike then
+		local unit, ending = Scan.winner(scan, floor)
+		if set.share and state.found == "" and scan.best and scan.best <= floor and not ending then
 			unit = nil
 		end
 		if is_more_of_the_same(set, state, unit) then
 			return "nothing does better", scan
+		end
+		if not unit and set.reads_endings and floor then
+			unit = Scan.succeeded(scan, floor)
+			ending = unit and Scan.success
 		end
 		unit = sure or unit
 		if not unit and scan.n_top > 1 and scan.n_top < scan.tries then
@@ -175,9 +191,12 @@ function M.grow(set, state, try, watch)
 			end
 		end
 		if not unit then
+			if is_one_of_many(set, state) then
+				state.complete = false
+			end
 			return Scan.why(scan, set.show), scan
 		end
-		accept(state, set, unit, done or unlike)
+		accept(state, set, unit, done or ending ~= nil, ending)
 		state.done = done
 		watch.found(state)
 	end
@@ -242,11 +261,11 @@ function M.walk(set, state, next_one, try, watch)
 		state.complete = true
 		return
 	end
-	local unit, unlike = Scan.winner(scan)
+	local unit, ending = Scan.winner(scan)
 	if not unit then
 		return Scan.why(scan, set.show), scan
 	end
-	state.found, state.complete = unit, unlike
+	state.found, state.complete = unit, ending ~= nil
 	state.scores[1] = scan.best
 end
 

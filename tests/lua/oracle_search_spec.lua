@@ -131,6 +131,36 @@ describe("byte after byte", function()
 		assert.is_true(state.complete)
 	end)
 
+	it("does not take what each right byte changes for the end", function()
+		local function counts(guess)
+			local n = compares()(guess)
+			local all = guess == SECRET
+			return all and 0 or n, all and "exit 0" or "exit " .. n, all and "yes" or n - 1 .. " right"
+		end
+		local function prints(guess)
+			local n = compares()(guess)
+			return n, "exit 1", n - 1 .. " right"
+		end
+		for _, run in ipairs { counts, prints } do
+			for alphabet, found in pairs { _045abcdhkptu = "h00k_th", h2 = "h" } do
+				local set = { candidates = search.texts(chars(alphabet), 1), reads_endings = true }
+				for _, length in ipairs { 0, #SECRET } do
+					set.length = length > 0 and length or nil
+					local state, why = grow(set, run)
+					assert.equal(found, state.found)
+					assert.is_false(state.complete)
+					assert(why:find("^no candidate stands out: all %d+ score " .. #found + 1), why)
+				end
+			end
+		end
+		-- Its last one ends well, whatever that is as a score.
+		for _, length in ipairs { 0, #SECRET } do
+			local state = grow({ length = length > 0 and length or nil, reads_endings = true }, counts)
+			assert.equal(SECRET, state.found)
+			assert.is_true(state.complete)
+		end
+	end)
+
 	it("is not misled by output that repeats the guess", function()
 		local state, why = grow({}, function(guess)
 			return 1, "exit 1", "no such user: " .. guess
