@@ -24,6 +24,8 @@ static bool keep(struct ph_thread *thread, struct ph_reason reason)
 	session->end_told = true;
 	ph_session_set_outcome(session, reason);
 	ph_handler_emit(session, &event, &plan);
+	if (session->kept.kind == PH_REASON_NONE && session->outcome.kind == reason.kind)
+		ph_session_set_outcome(session, (struct ph_reason){ 0 });
 	return true;
 }
 

@@ -10,7 +10,10 @@
 
 #include "engine/thread.h"
 
-/* The thread is about to make the system call that it stands before: true when that ends its process, which is kept. */
+/*
+ * The thread is about to make the system call that it stands before: true when that ends its process, which is kept,
+ * unless a callback that was told has put it back: session->kept is none then.
+ */
 bool ph_brink_keep_from_call(struct ph_thread *thread);
 
 /* The same of the signal that it is about to be given. */

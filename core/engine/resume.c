@@ -113,6 +113,13 @@ static bool may_trap(const struct ph_thread *thread)
 	return thread->process->space->n_sorted || thread->process->hardware.version || ph_handler_steps(thread);
 }
 
+/* A hook that was told of the end has put the process back: so much for the end. */
+static void go_on_rewound(struct ph_thread *thread)
+{
+	if (thread->process->session->kept.kind == PH_REASON_NONE)
+		ph_resume(thread);
+}
+
 static void go(struct ph_thread *thread)
 {
 	struct ph_err err;
@@ -128,8 +135,10 @@ static void go(struct ph_thread *thread)
 		return;
 	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread))
 		return;
-	if (thread->stop_signal && ph_brink_keep_from_signal(thread, thread->stop_signal))
+	if (thread->stop_signal && ph_brink_keep_from_signal(thread, thread->stop_signal)) {
+		go_on_rewound(thread);
 		return;
+	}
 	/* What our steps left in the flags is taken out by the fetch. */
 	if (thread->step_shows)
 		ph_thread_regs_fetch(thread, NULL);
@@ -362,8 +371,10 @@ static bool finish_call(struct ph_thread *thread)
 	if (call->view.phase != PH_CALL_ENTER)
 		return true;
 	if (!call->view.skipped) {
-		if (ph_brink_keep_from_call(thread))
+		if (ph_brink_keep_from_call(thread)) {
+			go_on_rewound(thread);
 			return false;
+		}
 		ph_untraced_strip(thread);
 		call->answered = 0;
 		if (call->emulated)

@@ -55,7 +55,7 @@ local Snapshot = {}
 --- stop it just before, `run` gives the reason, hooks of `exit` are told, and a further `run` gives the same again. It goes
 --- on to its end when the last of its snapshots has been freed; `session.ended` is false until then. SIGKILL is the
 --- exception. For `recv_all` and the like that is the end of the file, until the next `restore`; what was sent and not read
---- by then is gone with the run.
+--- by then is gone with the run. When a hook of `exit` restores, the run goes on.
 ---
 --- Errors: the snapshot is over, and why; a thread of it has ended by itself, or waits for a child of vfork; something
 --- (ENOTSUP) cannot be had back: a shared mapping that was dropped, a pipe or socket that was closed, a file that is gone.

@@ -317,6 +317,33 @@ describe("a snapshot", function()
 		end
 	end
 
+	it("undoes the end in a hook that is told of it, and the run goes on", function()
+		for _, how in ipairs { "code 7", "abort", "segv" } do
+			for _, seccomp in ipairs { "auto", "off" } do
+				local program = { "exits" }
+				for word in how:gmatch "%S+" do
+					program[#program + 1] = word
+				end
+				local s = support.spawn(program)
+				s:policy { seccomp = seccomp }
+				local snap, told = nil, 0
+				s:bp("main", function() snap = snapshot() end)
+				s:on("exit", function()
+					told = told + 1
+					if told < 20 then
+						snap:restore()
+					end
+				end)
+				local reason = s:run()
+				assert.equal(20, told)
+				assert(reason.kind == (how == "code 7" and "exit" or "signal"))
+				assert.equal(reason.kind, s:run().kind)
+				assert.equal(20, told)
+				s:close()
+			end
+		end
+	end)
+
 	it("has its end be the end of what is read, until it is restored", function()
 		for _, how in ipairs { "pipe", "pty" } do
 			local s = support.spawn { "crackme_early", stdin = how, stdout = how, pty = { echo = false } }
