@@ -15,6 +15,12 @@ static void *ref_snapshot(void *snapshot)
 	return ph_snapshot_ref(snapshot);
 }
 
+/* The session's tubes lead to the process. */
+static bool is_targets(const struct ph_snapshot *snapshot)
+{
+	return snapshot->process == snapshot->process->session->target;
+}
+
 /* core.snapshot(target, compares) -> Snapshot */
 static int l_snapshot(lua_State *L)
 {
@@ -28,6 +34,10 @@ static int l_snapshot(lua_State *L)
 		return ph_bind_argument_error(L, "snapshot: thread %d has ended", thread->tid);
 	ph_bind_enter();
 	r = ph_snapshot_take(thread, ph_bind_hook_event(), compares, &snapshot, &err);
+	if (r >= 0 && is_targets(snapshot) && ph_streams_keep(snapshot->process->session, &snapshot->unsent) < 0) {
+		ph_snapshot_unref(snapshot);
+		r = ph_err_set(&err, -ENOMEM, "snapshot");
+	}
 	ph_bind_leave();
 	if (r < 0)
 		ph_bind_raise(L, &err);
@@ -44,8 +54,8 @@ static int l_restore(lua_State *L)	/* snapshot:restore() */
 
 	ph_bind_enter();
 	r = ph_snapshot_restore(snapshot, &err);
-	if (r >= 0 && snapshot->process == snapshot->process->session->target)
-		ph_streams_take_back(snapshot->process->session);
+	if (r >= 0 && is_targets(snapshot) && ph_streams_put_back(snapshot->process->session, &snapshot->unsent) < 0)
+		r = ph_err_set(&err, -ENOMEM, "restore");
 	ph_bind_leave();
 	if (r < 0)
 		ph_bind_raise(L, &err);

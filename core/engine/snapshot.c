@@ -41,6 +41,7 @@ static void give_up(struct ph_snapshot *snapshot, const char *why)
 	ph_list_remove(&snapshot->in_session);
 	ph_originals_fini(&snapshot->originals, thread);
 	ph_descriptors_fini(&snapshot->descriptors);
+	ph_fifo_fini(&snapshot->unsent);
 	ph_rewind_fini(&snapshot->rewind);
 	ph_layout_fini(&snapshot->layout);
 	ph_extents_fini(&snapshot->owed);

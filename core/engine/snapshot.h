@@ -17,6 +17,7 @@
 #ifndef PH_ENGINE_SNAPSHOT_H
 #define PH_ENGINE_SNAPSHOT_H
 
+#include "base/fifo.h"
 #include "engine/descriptors.h"
 #include "engine/originals.h"
 #include "engine/rewind.h"
@@ -32,6 +33,7 @@ struct ph_snapshot {
 	struct ph_layout layout;
 	struct ph_originals originals;
 	struct ph_descriptors descriptors;
+	struct ph_fifo unsent;		/* for its standard input; kept and put back by who has streams */
 	struct ph_extents owed;		/* pages that may differ, though tracking does not say so any more */
 	struct ph_extents changed;	/* scratch */
 	struct user_regs_struct regs;	/* of the first thread, as scripts saw them */

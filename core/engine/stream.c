@@ -343,16 +343,44 @@ void ph_streams_settle(struct ph_session *session)
 	}
 }
 
-void ph_streams_take_back(struct ph_session *session)
+static bool refill(struct ph_fifo *fifo, const struct ph_fifo *from)
 {
-	for (int i = 0; i < 3; i++) {
-		struct ph_stream *stream = session->stdio[i];
+	char *at;
 
-		if (!stream || !stream->out.len)
-			continue;
-		ph_fifo_drop(&stream->out, stream->out.len);
-		update(stream);
-	}
+	ph_fifo_drop(fifo, fifo->len);
+	at = from->len ? ph_fifo_reserve(fifo, from->len) : NULL;
+	if (!at)
+		return from->len == 0;
+	memcpy(at, ph_fifo_bytes(from), from->len);
+	ph_fifo_add(fifo, from->len);
+	return true;
+}
+
+static struct ph_stream *find_sink(const struct ph_session *session)
+{
+	for (int i = 0; i < 3; i++)
+		if (session->stdio[i] && session->stdio[i]->is_sink)
+			return session->stdio[i];
+	return NULL;
+}
+
+int ph_streams_keep(const struct ph_session *session, struct ph_fifo *unsent)
+{
+	const struct ph_stream *stream = find_sink(session);
+
+	return !stream || refill(unsent, &stream->out) ? 0 : -ENOMEM;
+}
+
+int ph_streams_put_back(struct ph_session *session, const struct ph_fifo *unsent)
+{
+	struct ph_stream *stream = find_sink(session);
+
+	if (!stream || !stream->writes || (!stream->out.len && !unsent->len))
+		return 0;
+	if (!refill(&stream->out, unsent))
+		return -ENOMEM;
+	update(stream);
+	return 0;
 }
 
 /* ---- Several as one */

@@ -37,8 +37,9 @@ void ph_streams_free(struct ph_session *session);
 /* The target is gone, or kept at its end: what it left is taken in. */
 void ph_streams_settle(struct ph_session *session);
 
-/* The target was put back: what was sent and has not gone yet was for the run that is undone. */
-void ph_streams_take_back(struct ph_session *session);
+/* For a snapshot: what is to go and has not gone; and that again, instead of what was sent for the run that is undone. */
+int ph_streams_keep(const struct ph_session *session, struct ph_fifo *unsent);
+int ph_streams_put_back(struct ph_session *session, const struct ph_fifo *unsent);
 
 /* What can be read and written without waiting is. */
 void ph_stream_pump(struct ph_stream *stream);

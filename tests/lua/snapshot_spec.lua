@@ -104,6 +104,20 @@ describe("a snapshot", function()
 		assert.equal("got: last\nlines 1\n", support.output(s))
 	end)
 
+	it("brings back what had been sent before, also what the pipe had no room for", function()
+		local s = support.spawn { "reader", stdin = "pipe", stdout = "pipe" }
+		s:run_to "main"
+		s.stdin:write((("x"):rep(99) .. "\n"):rep(2000))
+		local snap = s:snapshot()
+		for _ = 1, 3 do
+			for _ = 1, 2000 do
+				assert(s.stdout:recv_line(10))
+			end
+			assert.same({ nil, "timeout" }, { s.stdout:recv(1, 0) })
+			snap:restore()
+		end
+	end)
+
 	it("goes on past the breakpoint whose hook took it, without another hit", function()
 		local s = support.spawn { "crackme_argv", "x" }
 		local hits, snap = 0, nil
