@@ -26,6 +26,7 @@
 
 #define NS_PER_MS 1000000
 #define LATE_NS 10000000
+#define LOOPS_MAX 200	/* some KiB of our stack each */
 
 /* Hooks whose threads have gone, or whose session has, are told so. */
 static void reap_untils(struct ph_session *session)
@@ -199,15 +200,21 @@ static int serve(const struct served *served, bool (*is_over)(void *), void *use
 static int serve_all(struct ph_session *const *sessions, size_t n, bool (*is_over)(void *), void *user, int64_t deadline,
 		     struct ph_err *err)
 {
-	struct served served = { sessions[0]->tracer, sessions, n };
+	struct ph_tracer *tracer = sessions[0]->tracer;
+	struct served served = { tracer, sessions, n };
 	const void *before = sessions[0]->served;	/* several: no loop serves them yet */
 	int r;
 
+	if (tracer->loops == LOOPS_MAX)
+		return ph_err_say(err, -EDEADLK, "run", "%d runs within hooks within runs: a hook that calls its own function? "
+				  "call(…, {hooks = false}) leaves hooks out", LOOPS_MAX);
+	tracer->loops++;
 	for (size_t i = 0; i < n; i++)
 		sessions[i]->served = &served;
 	r = serve(&served, is_over, user, deadline, err);
 	for (size_t i = 0; i < n; i++)
 		sessions[i]->served = before;
+	tracer->loops--;
 	return r;
 }
 

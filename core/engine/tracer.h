@@ -46,6 +46,7 @@ struct ph_tracer {
 	pid_t found_tid;
 	struct ph_list sessions;
 	struct ph_list pending;		/* threads whose status waits to be dispatched, oldest first */
+	unsigned int loops;		/* on the stack, each but the first within a hook that the one before called (run.c) */
 	const volatile sig_atomic_t *interrupt;
 	struct ph_elf_settings elf_settings;	/* of every file that is read for a session */
 	pid_t *children;		/* owned; ours by fork, let go: to be reaped when they end */

@@ -41,8 +41,9 @@ function f64(x) end
 --- Errors (`Error`): EFAULT: the function raised a signal that would kill the program, and which; or it left by longjmp or
 --- an exception, which is seen when the thread next meets a breakpoint. ETIMEDOUT: it took longer than `timeout`. EINTR: a
 --- hook ended the run. ESRCH: it ended its thread, or replaced the program. EBUSY: the thread stands at the entry of a
---- system call, or in vfork. ENOTSUP: a seccomp filter in the target forbids mapping the memory to return to. An error in a
---- hook inside ends the run, and the call with it. A child that the function forks dies when the function returns in it.
+--- system call, or in vfork. EDEADLK: calls within hooks within calls, 200 deep. ENOTSUP: a seccomp filter in the target
+--- forbids mapping the memory to return to. An error in a hook inside ends the run, and the call with it. A child that the
+--- function forks dies when the function returns in it.
 ---
 --- ```lua
 --- assert(call("calc", 20, 22) == 42)

@@ -181,6 +181,20 @@ describe("call", function()
 		run_to_end(s)
 	end)
 
+	it("in a hook of the very function that it calls ends in an error", function()
+		local s = at_place "loop"
+		local depth, refused = 0
+		s:bp("add", function()
+			depth = depth + 1
+			local ok, err = pcall(s.call, s, "add", 1, 2)
+			refused = refused or not ok and err
+		end)
+		assert(s:call("add", 40, 2) == 42)
+		assert(depth < 1000 and refused.name == "EDEADLK")
+		assert(tostring(refused):find("a hook that calls its own function? call(…, {hooks = false})", 1, true))
+		run_to_end(s)
+	end)
+
 	it("works in hooks of breakpoints, signals and system calls", function()
 		local s = support.spawn { "callee", "signalled" }
 		local calls = 0
