@@ -345,6 +345,7 @@ struct ph_breakpoint_options {
 	enum ph_mode mode;
 	bool once, disabled;
 	bool pending;		/* an address that is not mapped yet may wait */
+	bool begins;		/* a place inside an instruction, as far as symbols tell, is an error: -EINVAL */
 	pid_t thread;		/* 0: every thread */
 	bool hardware;		/* by one of the CPU's four debug registers: no byte of the target is changed */
 	bool software;		/* never so, whatever the policy says */

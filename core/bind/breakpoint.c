@@ -27,7 +27,10 @@ static void forget(void *user)
 	ph_bind_drop_function((int)(intptr_t)user);
 }
 
-/* core.bp(session | nil, where, fn, name, skip, once, disabled, pending, tid, when, hardware): ptracehook/breakpoint.lua checks. */
+/*
+ * core.bp(session | nil, where, fn, name, skip, once, disabled, pending, tid, when, hardware, begins):
+ * ptracehook/breakpoint.lua checks.
+ */
 static int l_bp(lua_State *L)
 {
 	struct ph_session *session = ph_bind_check_session(L, 1);
@@ -35,7 +38,7 @@ static int l_bp(lua_State *L)
 		.name = lua_tostring(L, 4), .mode = lua_toboolean(L, 5) ? PH_MODE_SKIP : PH_MODE_EXECUTE,
 		.once = lua_toboolean(L, 6), .disabled = lua_toboolean(L, 7), .pending = lua_toboolean(L, 8),
 		.thread = (pid_t)lua_tointeger(L, 9), .when = lua_tostring(L, 10), .hardware = lua_toboolean(L, 11),
-		.software = lua_isboolean(L, 11) && !lua_toboolean(L, 11),
+		.software = lua_isboolean(L, 11) && !lua_toboolean(L, 11), .begins = lua_toboolean(L, 12),
 		.fn = on_hit, .user_free = forget,
 	};
 	struct ph_breakpoint *breakpoint;

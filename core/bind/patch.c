@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "engine/beginning.h"
 #include "engine/patching.h"
 #include "engine/redirect.h"
 #include "x86/asm.h"
@@ -66,6 +67,22 @@ static int l_redirect(lua_State *L)	/* core.redirect(target, addr, to, keep) -> 
 	ph_bind_push(L, PATCH, patch, ref_patch);
 	ph_patch_unref(patch);
 	return 2;
+}
+
+static int l_check_beginning(lua_State *L)	/* core.check_beginning(target, what, addr) */
+{
+	const char *what = luaL_checkstring(L, 2);
+	struct ph_process *process = check_process(L, what);
+	ph_addr addr = ph_bind_check_addr(L, 3, what);
+	struct ph_err err;
+	int r;
+
+	ph_bind_enter();
+	r = ph_beginning_check(process, addr, what, &err);
+	ph_bind_leave();
+	if (r < 0)
+		ph_bind_raise(L, &err);
+	return 0;
 }
 
 static int l_original(lua_State *L)	/* core.original(target, addr, n) -> bytes */
@@ -207,7 +224,8 @@ void ph_bind_open_patch(lua_State *L)	/* core -> core */
 	};
 	static const luaL_Reg functions[] = {
 		{ "patch", l_patch },	    { "original", l_original }, { "patched", l_patched },
-		{ "assemble", l_assemble }, { "redirect", l_redirect },	{ NULL, NULL },
+		{ "assemble", l_assemble }, { "redirect", l_redirect },
+		{ "check_beginning", l_check_beginning }, { NULL, NULL },
 	};
 
 	ph_bind_class_open(L, &(struct ph_bind_class){ PATCH, methods, getters, l_gc, l_tostring });

@@ -31,6 +31,7 @@ struct ph_breakpoint {
 	bool was_placed;		/* it was somewhere once */
 	enum ph_mode mode;
 	bool once, enabled, removed, may_wait;
+	bool begins;			/* never inside an instruction */
 	bool hardware;			/* in a debug register (hardware.h), not by sites */
 	bool software;			/* … never, whatever the policy says */
 	bool converted;			/* … since a policy said so, which may be taken back (placing.h) */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/beginning.h"
 #include "engine/ifunc.h"
 #include "engine/modules.h"
 #include "engine/rearm.h"
@@ -13,7 +14,10 @@
 
 static int arm(struct ph_breakpoint *breakpoint, struct ph_process *process, ph_addr addr, struct ph_err *err)
 {
-	int r = ph_breakpoint_arm(breakpoint, process, addr, err);
+	int r = breakpoint->begins ? ph_beginning_check(process, addr, "add breakpoint", err) : 0;
+
+	if (r >= 0)
+		r = ph_breakpoint_arm(breakpoint, process, addr, err);
 
 	return r < 0 || !breakpoint->hardware ? r : ph_rearm(process->session, process, err);
 }
@@ -172,7 +176,7 @@ int ph_breakpoint_add(struct ph_session *session, const struct ph_breakpoint_opt
 		.address = options->where ? PH_ADDR_NONE : options->address, .at = PH_ADDR_NONE,
 		.mode = options->mode, .once = options->once, .enabled = !options->disabled,
 		.may_wait = options->pending, .hardware = options->hardware || (session->policy.hardware && !options->software),
-		.software = options->software, .thread = options->thread, .fn = options->fn,
+		.software = options->software, .begins = options->begins, .thread = options->thread, .fn = options->fn,
 	};
 	if (options->where)
 		snprintf(breakpoint->label, sizeof(breakpoint->label), "breakpoint %u at '%.64s'", breakpoint->id, options->where);

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "engine/alloc.h"
+#include "engine/beginning.h"
 #include "engine/hold.h"
 #include "engine/patching.h"
 #include "engine/resume.h"
@@ -255,6 +256,8 @@ int ph_redirect(struct ph_thread *thread, ph_addr addr, ph_addr to, bool keep, p
 		r = ph_thread_regs_fetch(thread, err);
 	if (r >= 0)
 		r = check_target(thread, to, err);
+	if (r >= 0)
+		r = ph_beginning_check(thread->process, addr, op, err);
 	if (r < 0)
 		return r;
 	plan = calloc(1, sizeof(*plan));

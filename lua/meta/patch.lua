@@ -55,7 +55,7 @@ function Patch:restore() end
 
 --- Makes `n` (default 1) instructions do nothing.
 ---
---- Errors: as `patch`; bytes that are no instruction.
+--- Errors: as `patch`; bytes that are no instruction; a place in the middle of one (EINVAL).
 ---
 --- ```lua
 --- nop "calc_add" -- calc(1, 2) = 1
@@ -73,7 +73,8 @@ function nop(where, n, options) end
 --- copies of what they stand before; breakpoints there do not fire any more.
 ---
 --- Errors: as `patch`; a function that ends, calls, or is jumped to within these bytes, or with an instruction there that
---- cannot run elsewhere; a place `to` that cannot be run; a seccomp filter in the target, which may forbid mapping memory.
+--- cannot run elsewhere; a place in the middle of an instruction (EINVAL); a place `to` that cannot be run; a seccomp filter
+--- in the target, which may forbid mapping memory.
 ---
 --- ```lua
 --- local code = mem.alloc(64, "rwx")

@@ -31,8 +31,8 @@ local function check_thread(tid)
 	return id
 end
 
--- session: a Session; nil: the current one.
-function M.add(session, where, fn, options)
+-- session: a Session; nil: the current one. begins: a place inside an instruction will not do.
+function M.add(session, where, fn, options, begins)
 	where = check_where(where)
 	if getmetatable(fn) == "Action" and not core.is_action(fn) then
 		check.fail("bp: %s alone is no action yet: it needs a value", tostring(fn))
@@ -47,7 +47,7 @@ function M.add(session, where, fn, options)
 	return core.bp(session, where, fn, name, options.mode == "skip", check.boolean("bp: once", options.once),
 		check.boolean("bp: enabled", options.enabled) == false, check.boolean("bp: pending", options.pending),
 		check_thread(options.thread), options.when ~= nil and check.string("bp: when", options.when) or nil,
-		check.boolean("bp: hardware", options.hardware))
+		check.boolean("bp: hardware", options.hardware), begins)
 end
 
 return M

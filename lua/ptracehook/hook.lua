@@ -303,7 +303,7 @@ local function add(session, state, where, fn, options)
 	if options.mode ~= nil then
 		check.fail "hook: mode is a breakpoint's: enter may return SKIP or RETURN"
 	end
-	state.breakpoint = breakpoint.add(session, where, fn, options)
+	state.breakpoint = breakpoint.add(session, where, fn, options, true)
 	return new_handle(state)
 end
 

@@ -82,6 +82,7 @@ function M.nop(_, target, addr, n, options)
 		check.fail "nop: n: one instruction or more expected, got 0"
 	end
 	local keep = check_keep("nop", options)
+	core.check_beginning(target, "nop", addr)
 	return (core.patch(target, addr, ("\x90"):rep(length_of(target, "nop", addr, n)), keep))
 end
 

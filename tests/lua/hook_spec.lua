@@ -265,6 +265,12 @@ describe("hook", function()
 		support.raises(function() s:hook("calc", { enter = print }, { mode = "skip" }) end, "mode is a breakpoint's")
 		support.raises(function() s:hook("calc", { leave = print, proto = "int (" }) end, "is no C prototype")
 		support.raises(function() s:hook("int calc(quux a)", { leave = print }) end, "there is no type 'quux'")
+		for place, text in pairs { ["calc+1"] = "begins at 0x", ["calc+2"] = "(calc)", ["calc_add+2"] = "(calc+0x3)" } do
+			support.raises(function() s:hook(place, { enter = print }) end, "lies inside an instruction", text)
+			support.raises(function() s:replace(sym(place), print) end, "lies inside an instruction", text)
+		end
+		assert.same({}, s:bps())
+		assert.equal("\x48\x8d\x07\x48\x01\xf0\xc3", s.mem.read(sym "calc", 7))
 		local handle = s:hook("calc", { enter = function() end })
 		handle:remove()
 		support.raises(function() handle:remove() end, "was removed")

@@ -1,0 +1,15 @@
+/*
+ * beginning - refuses places in the middle of instructions.
+ *
+ * For what means an instruction: hooks of functions, jumps, nops. Breakpoints may lie anywhere. Knows what symbols and the
+ * target's own bytes tell (x86/flow.h); where they tell nothing, every place will do.
+ */
+#ifndef PH_ENGINE_BEGINNING_H
+#define PH_ENGINE_BEGINNING_H
+
+#include "engine/process.h"
+
+/* -EINVAL: addr lies inside an instruction; err names it. Otherwise 0. */
+int ph_beginning_check(struct ph_process *process, ph_addr addr, const char *op, struct ph_err *err);
+
+#endif
