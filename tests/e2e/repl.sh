@@ -191,7 +191,8 @@ test_nothing_coloured_without_a_terminal() {
 
 test_an_attached_target_runs_between_the_lines_and_is_let_go() {
 	start_target busy 3
-	commands 'n = 0' 'bp("tick", function() n = n + 1 end)' 'sleep(0.2)' 'n > 10' 'pause()' 'p regs.rip' -- -p "$target"
+	commands 'n = 0' 'bp("tick", function() n = n + 1 end)' \
+		'for i = 1, 1000 do sleep(0.01) if n > 10 then break end end' 'n > 10' 'pause()' 'p regs.rip' -- -p "$target"
 	expect_status 0
 	expect_stdout_like '^true$'
 	expect_stdout_like '^=> 0x'

@@ -368,7 +368,7 @@ test_a_server_under_load_loses_no_request() {
 	line 'n > 20'
 	wait_for_screen '^true$'
 	line 'before = n'
-	line 'sleep(0.3)'
+	line 'for i = 1, 1000 do sleep(0.01) if n > before then break end end'
 	line 'n > before, #threads()'
 	wait_for_screen '^9$'
 	line 'pause()'
