@@ -3,31 +3,11 @@
 # what goes wrong. Crackmes are in crackmes.sh, the search itself in tests/lua/oracle_search_spec.lua.
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/common.bash"
+. "$(dirname "$0")/oracle.bash"
 limit=60
 
-oracle=$TOP/scripts/oracle.lua rotate=$TARGETS/crackme_rotate
+rotate=$TARGETS/crackme_rotate
 few='S1p_nads' # of which crackme_rotate's secret is made
-
-# finds SECRET ARG...: scripts/oracle.lua does.
-finds() {
-	run "$PTRACEHOOK" "$oracle" "${@:2}"
-	expect_stderr ''
-	expect_status 0
-	expect_stdout_like "^oracle: found \"$1\" in [0-9]+ tries, [0-9]+ s$"
-}
-
-# says STATUS REGEX ARG...: it fails, with one line.
-says() {
-	run "$PTRACEHOOK" -q "$oracle" "${@:3}"
-	expect_status "$1"
-	expect_complaint "^oracle: $2"
-	expect_stdout ''
-}
-
-# lua CHUNK: with oracle at hand, and no progress unless it says so.
-lua() {
-	run "$PTRACEHOOK" -e 'oracle = require "oracle"' -e "$1"
-}
 
 # ---- Inputs
 

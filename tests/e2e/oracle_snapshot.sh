@@ -2,29 +2,8 @@
 # Oracles that go back to a snapshot for each guess: inputs, what ends a run, and programs that do not take it well.
 . "$(dirname "$0")/../lib/e2e.sh"
 . "$(dirname "$0")/common.bash"
+. "$(dirname "$0")/oracle.bash"
 limit=60
-
-oracle=$TOP/scripts/oracle.lua
-
-# finds SECRET ARG...: scripts/oracle.lua does.
-finds() {
-	run "$PTRACEHOOK" "$oracle" "${@:2}"
-	expect_stderr ''
-	expect_status 0
-	expect_stdout_like "^oracle: found \"$1\" in [0-9]+ tries, [0-9]+ s$"
-}
-
-# says STATUS REGEX ARG...: it fails, with one line.
-says() {
-	run "$PTRACEHOOK" -q "$oracle" "${@:3}"
-	expect_status "$1"
-	expect_complaint "^oracle: $2"
-	expect_stdout ''
-}
-
-lua() {
-	run "$PTRACEHOOK" -e 'oracle = require "oracle"' -e "$1"
-}
 
 # made NAME: a program of the source on standard input.
 made() {
