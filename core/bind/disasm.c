@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <string.h>
 
 #include "bind/bind.h"
@@ -53,8 +54,11 @@ static int next(struct listing *listing, bool is_first, enum ph_disasm_syntax sy
 				return r;
 			continue;
 		}
-		if (!left || ph_disasm_one(listing->window + listing->used, left, listing->at, syntax,
-					   symbols ? name_of : NULL, listing->thread, ret) < 0)
+		r = left ? ph_disasm_one(listing->window + listing->used, left, listing->at, syntax,
+					 symbols ? name_of : NULL, listing->thread, ret) : -ENODATA;
+		if (r == -ELIBACC)
+			return ph_err_say(err, r, "disasm", "the library that does it is not there: install libzydis4.0");
+		if (r < 0)
 			return 0;
 		listing->used += ret->insn.length;
 		listing->at += ret->insn.length;

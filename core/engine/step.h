@@ -29,7 +29,10 @@ void ph_step_begin(struct ph_thread *thread);
  */
 bool ph_step_has_ended(struct ph_thread *thread);
 
-/* The length of the instruction at addr, or -EILSEQ. */
+/* The instruction at addr, whatever of ours stands there, or -EILSEQ. */
+int ph_step_decode(struct ph_thread *thread, ph_addr addr, struct ph_insn *ret, struct ph_err *err);
+
+/* Its length, or -EILSEQ. */
 int ph_step_length(struct ph_thread *thread, ph_addr addr, struct ph_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "engine/modules.h"
 #include "engine/resolve.h"
 #include "engine/returns.h"
+#include "engine/step.h"
 #include "engine/tripwire.h"
 #include "os/wait.h"
 #include "x86/insn.h"
@@ -147,19 +148,9 @@ static int await(struct ph_until *until, ph_addr addr, ph_addr stack, ph_return_
 /* The instruction at rip, whatever of ours stands there. */
 static int decode(struct ph_thread *thread, struct ph_insn *ret, struct ph_err *err)
 {
-	uint8_t bytes[PH_INSN_MAX];
-	struct ph_err why = { 0 };
-	size_t n = sizeof(bytes);
 	int r = ph_thread_regs_fetch(thread, err);
 
-	if (r < 0)
-		return r;
-	if (ph_space_read(thread->process->space, thread->tid, thread->view.regs.rip, bytes, n, &why) < 0)
-		n = why.done;
-	if (n == 0 || ph_insn_decode(bytes, n, ret) < 0)
-		return ph_err_say(err, -EILSEQ, "decode instruction", "what stands at 0x%llx is no instruction",
-				  (unsigned long long)thread->view.regs.rip);
-	return 0;
+	return r < 0 ? r : ph_step_decode(thread, thread->view.regs.rip, ret, err);
 }
 
 /* A call that comes back; "call next", which is how old code reads rip, does not. */

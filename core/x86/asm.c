@@ -5,6 +5,7 @@
 
 #include "x86/asm_code.h"
 #include "x86/insn.h"
+#include "x86/zydis.h"
 
 /* Passes after which no branch is tried short any more, and after which a text that never settles is given up. */
 #define PATIENT_PASSES 24
@@ -64,8 +65,11 @@ int ph_asm(const char *text, ph_addr at, ph_asm_symbol symbol, void *arg, uint8_
 {
 	struct ph_asm_code code;
 	size_t len = 0;
-	int r = ph_asm_parse(text, symbol, arg, &code, err);
+	int r;
 
+	if (!ph_zydis())
+		return ph_err_say(err, -ELIBACC, "assemble", "the library that does it is not there: install libzydis4.0");
+	r = ph_asm_parse(text, symbol, arg, &code, err);
 	if (r < 0)
 		return r;
 	r = settle(&code, at, err);

@@ -69,7 +69,7 @@ static ZydisEncoderRequest request_for(const struct ph_asm_code *code, const str
 
 static unsigned int width_of_register(ZydisRegister reg)
 {
-	return ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, reg);
+	return ph_zydis()->ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, reg);
 }
 
 static uint64_t low_bits(uint64_t value, unsigned int bits)
@@ -123,7 +123,7 @@ static bool encode_plain(struct form *form)
 {
 	ZyanUSize length = sizeof(form->bytes);
 
-	if (!ZYAN_SUCCESS(ZydisEncoderEncodeInstruction(&form->request, form->bytes, &length)))
+	if (!ZYAN_SUCCESS(ph_zydis()->ZydisEncoderEncodeInstruction(&form->request, form->bytes, &length)))
 		return false;
 	form->length = (uint8_t)length;
 	return is_what_was_meant(form);
@@ -259,14 +259,14 @@ static int guess_size(const struct ph_asm_statement *statement, struct form *for
 static int refuse(const struct ph_asm_statement *statement, const ZydisEncoderRequest *request, struct ph_err *err)
 {
 	const struct ph_asm_operand *a = &statement->operands[0], *b = &statement->operands[1];
-	const char *mnemonic = ZydisMnemonicGetString(statement->mnemonic);
+	const char *mnemonic = ph_zydis()->ZydisMnemonicGetString(statement->mnemonic);
 	unsigned int bits = width_of(request);
 
 	if (statement->n_operands == 2 && a->type == ZYDIS_OPERAND_TYPE_REGISTER && b->type == ZYDIS_OPERAND_TYPE_REGISTER &&
 	    width_of_register(a->reg) != width_of_register(b->reg))
 		return ph_asm_fail(statement, err, "no form of %s takes these: %s has %u bits, %s has %u", mnemonic,
-				   ZydisRegisterGetString(a->reg), (unsigned int)width_of_register(a->reg),
-				   ZydisRegisterGetString(b->reg), (unsigned int)width_of_register(b->reg));
+				   ph_zydis()->ZydisRegisterGetString(a->reg), (unsigned int)width_of_register(a->reg),
+				   ph_zydis()->ZydisRegisterGetString(b->reg), (unsigned int)width_of_register(b->reg));
 	if (statement->n_operands == 2 && b->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && bits > 32)
 		return ph_asm_fail(statement, err, "no form of %s takes these; a number for one of %u bits must fit in 32 with its "
 				   "sign, or be moved to a register first", mnemonic, bits);

@@ -94,7 +94,7 @@ static bool is_word(const char *word, size_t len, const char *name)
 static ZydisMnemonic mnemonic_named(const char *word, size_t len)
 {
 	for (int i = ZYDIS_MNEMONIC_INVALID + 1; i <= ZYDIS_MNEMONIC_MAX_VALUE; i++) {
-		const char *name = ZydisMnemonicGetString((ZydisMnemonic)i);
+		const char *name = ph_zydis()->ZydisMnemonicGetString((ZydisMnemonic)i);
 
 		if (name && is_word(word, len, name))
 			return (ZydisMnemonic)i;
@@ -128,7 +128,7 @@ static ZydisMnemonic find_mnemonic(const char *word, size_t len)
 /* Those whose operand, when it is a number, is an address that is written as a distance. */
 static bool is_branch(ZydisMnemonic mnemonic)
 {
-	const char *name = ZydisMnemonicGetString(mnemonic);
+	const char *name = ph_zydis()->ZydisMnemonicGetString(mnemonic);
 
 	return name && (*name == 'j' || strcmp(name, "call") == 0 || strncmp(name, "loop", 4) == 0 ||
 			strcmp(name, "xbegin") == 0);
@@ -139,7 +139,7 @@ static ZydisRegister find_register(const char *word, size_t len)
 	if (is_word(word, len, "st"))
 		return ZYDIS_REGISTER_ST0;
 	for (int i = ZYDIS_REGISTER_NONE + 1; i <= ZYDIS_REGISTER_MAX_VALUE; i++) {
-		const char *name = ZydisRegisterGetString((ZydisRegister)i);
+		const char *name = ph_zydis()->ZydisRegisterGetString((ZydisRegister)i);
 
 		if (name && is_word(word, len, name))
 			return (ZydisRegister)i;
@@ -450,7 +450,7 @@ static int no_mnemonic(struct parser *parser, size_t len)
 	snprintf(word, sizeof(word), "%.*s", (int)(len < sizeof(word) ? len : sizeof(word) - 1), parser->at);
 	ph_spell_init(&spell, word);
 	for (int i = ZYDIS_MNEMONIC_INVALID + 1; i <= ZYDIS_MNEMONIC_MAX_VALUE; i++)
-		ph_spell_offer(&spell, ZydisMnemonicGetString((ZydisMnemonic)i));
+		ph_spell_offer(&spell, ph_zydis()->ZydisMnemonicGetString((ZydisMnemonic)i));
 	nearest = ph_spell_result(&spell);
 	return ph_asm_fail(parser->statement, parser->err, "there is no instruction '%s'%s%s%s", word,
 			   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");

@@ -69,7 +69,7 @@ static size_t stem_of(const char *mnemonic)
 /* In place of the mnemonic in text, behind whatever prefixes it has. */
 static void rename_condition(const ZydisDecodedInstruction *insn, char *text)
 {
-	const char *mnemonic = ZydisMnemonicGetString(insn->mnemonic);
+	const char *mnemonic = ph_zydis()->ZydisMnemonicGetString(insn->mnemonic);
 	size_t stem = mnemonic ? stem_of(mnemonic) : 0;
 	char *at = stem ? strstr(text, mnemonic) : NULL;
 
@@ -99,14 +99,15 @@ static void mark_indirect(const ZydisDecodedInstruction *insn, char *text)
 
 static bool format(const struct ph_zydis *zydis, ph_addr at, enum ph_disasm_syntax syntax, char *text)
 {
+	const struct ph_zydis_library *library = ph_zydis();
 	ZydisFormatter formatter;
 
-	ZydisFormatterInit(&formatter, styles[syntax]);
+	library->ZydisFormatterInit(&formatter, styles[syntax]);
 	for (size_t i = 0; i < sizeof(properties) / sizeof(properties[0]); i++)
-		ZydisFormatterSetProperty(&formatter, properties[i].property, properties[i].value);
-	if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(&formatter, &zydis->insn, zydis->operands,
-							  zydis->insn.operand_count_visible, text, PH_DISASM_TEXT_MAX, at,
-							  NULL)))
+		library->ZydisFormatterSetProperty(&formatter, properties[i].property, properties[i].value);
+	if (!ZYAN_SUCCESS(library->ZydisFormatterFormatInstruction(&formatter, &zydis->insn, zydis->operands,
+								   zydis->insn.operand_count_visible, text,
+								   PH_DISASM_TEXT_MAX, at, NULL)))
 		return false;
 	rename_condition(&zydis->insn, text);
 	if (syntax == PH_DISASM_ATT)
@@ -121,7 +122,7 @@ int ph_disasm_one(const uint8_t *bytes, size_t len, ph_addr at, enum ph_disasm_s
 	struct ph_insn insn;
 	int r = ph_insn_decode(bytes, len, &insn);
 
-	if (r == -ENODATA)
+	if (r == -ENODATA || r == -ELIBACC)
 		return r;
 	if (r < 0 || ph_zydis_decode(bytes, len, &zydis) < 0 || !format(&zydis, at, syntax, ret->text)) {
 		ret->insn = (struct ph_insn){ .length = 1 };

@@ -1,22 +1,6 @@
 #include "x86/insn.h"
 
-#include <errno.h>
-
 #include "x86/zydis.h"
-
-int ph_zydis_decode(const uint8_t *bytes, size_t len, struct ph_zydis *ret)
-{
-	ZydisDecoder decoder;
-	ZyanStatus status;
-
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	status = ZydisDecoderDecodeFull(&decoder, bytes, len < PH_INSN_MAX ? len : PH_INSN_MAX, &ret->insn,
-					ret->operands);
-	if (ZYAN_SUCCESS(status))
-		return 0;
-	/* Out of data behind the 15th byte is not cut short: no instruction is that long. */
-	return status == ZYDIS_STATUS_NO_MORE_DATA && len < PH_INSN_MAX ? -ENODATA : -EILSEQ;
-}
 
 /* What the mnemonic alone says. */
 enum { SYSCALL = 1, PUSHF = 2, POPF = 4, IRET = 8, INT3 = 16, ICEBP = 32 };

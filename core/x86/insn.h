@@ -39,6 +39,7 @@ struct ph_insn {
 /*
  * -EILSEQ: no instruction in 64-bit code, or longer than 15 bytes, or one that is too new for Zydis.
  * -ENODATA: len bytes begin one, but more are needed.
+ * -ELIBACC: Zydis is not on this machine.
  */
 int ph_insn_decode(const uint8_t *bytes, size_t len, struct ph_insn *ret);
 

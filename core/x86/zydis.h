@@ -1,5 +1,8 @@
 /*
  * zydis - the one way in which x86/ asks Zydis to decode. Private to x86/.
+ *
+ * The library is loaded when something is first decoded: mapping and relocating it costs every start some 50 us, and
+ * Debian has no archive of it.
  */
 #ifndef PH_X86_ZYDIS_H
 #define PH_X86_ZYDIS_H
@@ -11,6 +14,20 @@
 #include <Zydis/Zydis.h>
 
 #include "x86/operand.h"
+
+#define PH_ZYDIS_FUNCTIONS(X) \
+	X(ZydisDecoderInit) X(ZydisDecoderDecodeFull) X(ZydisEncoderEncodeInstruction) X(ZydisFormatterInit) \
+	X(ZydisFormatterSetProperty) X(ZydisFormatterFormatInstruction) X(ZydisMnemonicGetString) \
+	X(ZydisRegisterGetString) X(ZydisRegisterGetWidth)
+
+struct ph_zydis_library {
+#define PH_ZYDIS_POINTER(name) __typeof__(name) *name;
+	PH_ZYDIS_FUNCTIONS(PH_ZYDIS_POINTER)
+#undef PH_ZYDIS_POINTER
+};
+
+/* NULL when the library is not there. Whatever was decoded proves that it is. */
+const struct ph_zydis_library *ph_zydis(void);
 
 struct ph_zydis {
 	ZydisDecodedInstruction insn;
