@@ -65,6 +65,8 @@ static inline void ph_bind_leave(void)
 int ph_bind_open(struct ph_bind *bind);
 /* The JIT compiler and the library jit, before the first script that has anything in it; false and a kept error. */
 bool ph_bind_open_compiler(struct ph_bind *bind);
+/* The functions and classes of ptracehook.core that the start does without; once. */
+void ph_bind_open_rest(lua_State *L);
 void ph_bind_close(struct ph_bind *bind);
 
 /* door.c */
@@ -145,6 +147,7 @@ struct ph_bind_class {
 };
 
 void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class);
+void ph_bind_open_classes(lua_State *L);	/* before the first of them */
 
 /* The pointer in the userdata, or an error that names the class. */
 void *ph_bind_check(lua_State *L, int index, const char *class);

@@ -33,14 +33,23 @@ static int l_newindex(lua_State *L)	/* object.name = value */
 	return 0;
 }
 
+/* A table of them that need not grow. */
+static void push_functions(lua_State *L, const luaL_Reg *functions)
+{
+	int n = 0;
+
+	while (functions[n].name)
+		n++;
+	lua_createtable(L, 0, n);
+	luaL_register(L, NULL, functions);
+}
+
 /* core.classes[name] = {methods = …, getters = …, setters = …} */
 void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class)
 {
 	luaL_newmetatable(L, class->name);	/* meta */
-	lua_newtable(L);			/* meta methods */
-	luaL_register(L, NULL, class->methods);
-	lua_newtable(L);			/* meta methods getters */
-	luaL_register(L, NULL, class->getters);
+	push_functions(L, class->methods);	/* meta methods */
+	push_functions(L, class->getters);	/* meta methods getters */
 	lua_newtable(L);			/* meta methods getters setters */
 
 	lua_pushvalue(L, -3);
@@ -59,7 +68,7 @@ void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class)
 	lua_setfield(L, -5, "__metatable");
 
 	lua_getfield(L, LUA_REGISTRYINDEX, "ptracehook.classes");
-	lua_newtable(L);			/* meta methods getters setters classes entry */
+	lua_createtable(L, 0, 3);		/* meta methods getters setters classes entry */
 	lua_pushvalue(L, -5);
 	lua_setfield(L, -2, "methods");
 	lua_pushvalue(L, -4);
@@ -68,9 +77,10 @@ void ph_bind_class_open(lua_State *L, const struct ph_bind_class *class)
 	lua_setfield(L, -2, "setters");
 	lua_setfield(L, -2, class->name);
 	lua_pop(L, 5);
+}
 
-	if (handles_ref != LUA_NOREF)
-		return;
+void ph_bind_open_classes(lua_State *L)
+{
 	lua_newtable(L);		/* handles */
 	lua_newtable(L);
 	lua_pushliteral(L, "v");
@@ -124,6 +134,16 @@ bool ph_bind_push_known(lua_State *L, const void *object)
 	return true;
 }
 
+static void push_metatable(lua_State *L, const char *class)
+{
+	luaL_getmetatable(L, class);
+	if (!lua_isnil(L, -1))
+		return;
+	lua_pop(L, 1);
+	ph_bind_open_rest(L);
+	luaL_getmetatable(L, class);
+}
+
 void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(void *))
 {
 	void **slot;
@@ -134,13 +154,15 @@ void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(vo
 	}
 	if (ph_bind_push_known(L, object))
 		return;
-	lua_rawgeti(L, LUA_REGISTRYINDEX, handles_ref);	/* handles */
-	slot = lua_newuserdata(L, sizeof(*slot));	/* handles new */
+	push_metatable(L, class);			/* meta */
+	lua_rawgeti(L, LUA_REGISTRYINDEX, handles_ref);	/* meta handles */
+	slot = lua_newuserdata(L, sizeof(*slot));	/* meta handles new */
 	*slot = ref(object);
-	luaL_getmetatable(L, class);
+	lua_pushvalue(L, -3);
 	lua_setmetatable(L, -2);
 	lua_pushlightuserdata(L, object);
 	lua_pushvalue(L, -2);
 	lua_rawset(L, -4);
-	lua_remove(L, -2);
+	lua_replace(L, -3);				/* new handles */
+	lua_pop(L, 1);
 }

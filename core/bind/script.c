@@ -52,75 +52,73 @@ static const char *data_folder(void)
 	return folder;
 }
 
-/* $XDG_DATA_HOME/ptracehook/what, or the place that stands for it. */
-static void user_folder(const char *what, char *buf, size_t len)
+/* $XDG_DATA_HOME/ptracehook/what, or the place that stands for it. Owned by the caller; NULL: out of memory. */
+static char *user_folder(const char *what)
 {
 	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	bool has_data = data && *data;
+	const char *base = has_data ? data : home ? home : "", *below = has_data ? "/ptracehook/" : "/.local/share/ptracehook/";
+	char *folder = malloc(strlen(base) + strlen(below) + strlen(what) + 1);
 
-	if (data && *data)
-		snprintf(buf, len, "%s/ptracehook/%s", data, what);
-	else
-		snprintf(buf, len, "%s/.local/share/ptracehook/%s", home ? home : "", what);
+	/* No printf: every start comes here, and none other of it needs that. */
+	if (folder)
+		stpcpy(stpcpy(stpcpy(folder, base), below), what);
+	return folder;
 }
 
 char *ph_script_find(const char *name)
 {
-	char folder[8192];
-	char *path;
+	char *path, *folder;
 
 	if (strchr(name, '/'))
 		return access(name, F_OK) == 0 ? strdup(name) : NULL;
 	path = readable("", name);
 	if (path)
 		return path;
-	user_folder("scripts", folder, sizeof(folder));
-	path = readable(folder, name);
-	if (path)
+	folder = user_folder("scripts");
+	path = folder ? readable(folder, name) : NULL;
+	free(folder);
+	if (path || asprintf(&folder, "%s/scripts", data_folder()) < 0)
 		return path;
-	snprintf(folder, sizeof(folder), "%s/scripts", data_folder());
-	return readable(folder, name);
+	path = readable(folder, name);
+	free(folder);
+	return path;
 }
 
-static void prepend(lua_State *L, const char *field, const char *entries)
+/* package[field] = before .. package[field] .. behind; takes both from the stack. */
+static void surround(lua_State *L, const char *field)	/* before behind -> */
 {
 	lua_getglobal(L, "package");
-	lua_getfield(L, -1, field);		/* package path */
-	lua_pushstring(L, entries);
+	lua_insert(L, -3);			/* package before behind */
+	lua_getfield(L, -3, field);
 	lua_insert(L, -2);
-	lua_concat(L, 2);
+	lua_concat(L, 3);
 	lua_setfield(L, -2, field);
 	lua_pop(L, 1);
 }
 
 void ph_script_set_paths(const char *script)
 {
-	const char *slash = script ? strrchr(script, '/') : NULL, *home = getenv("HOME");
-	char folder[8192], entries[40000], own[8192] = ".";
+	lua_State *L = ph_bind.L;
+	const char *slash = script ? strrchr(script, '/') : NULL, *home = getenv("HOME"), *own;
+	char *folder = user_folder("lua");
 
-	if (slash)
-		snprintf(own, sizeof(own), "%.*s", slash == script ? 1 : (int)(slash - script), script);
-	user_folder("lua", folder, sizeof(folder));
-	snprintf(entries, sizeof(entries),
-		 "%s/?.lua;%s/?/init.lua;./lua/?.lua;./lua/?/init.lua;%s/?.lua;%s/?/init.lua;", own, own, folder, folder);
-	prepend(ph_bind.L, "path", entries);
-	snprintf(entries, sizeof(entries), "%s/?.so;./lua/?.so;%s/?.so;", own, folder);
-	prepend(ph_bind.L, "cpath", entries);
+	home = home ? home : "";
+	lua_pushlstring(L, slash ? script : ".", slash > script ? (size_t)(slash - script) : 1);
+	own = lua_tostring(L, -1);
+	lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;./lua/?.lua;./lua/?/init.lua;%s/?.lua;%s/?/init.lua;", own, own,
+			folder ? folder : "", folder ? folder : "");
 	/* LuaRocks' trees of Lua 5.1, behind what LUA_PATH says. */
-	lua_getglobal(ph_bind.L, "package");
-	for (int i = 0; i < 2; i++) {
-		const char *field = i ? "cpath" : "path";
-
-		lua_getfield(ph_bind.L, -1, field);
-		lua_pushfstring(ph_bind.L, i ? ";%s/.luarocks/lib/lua/5.1/?.so;/usr/local/lib/lua/5.1/?.so;"
-					      "/usr/lib/x86_64-linux-gnu/lua/5.1/?.so" :
-					      ";%s/.luarocks/share/lua/5.1/?.lua;%s/.luarocks/share/lua/5.1/?/init.lua;"
-					      "/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua;"
-					      "/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua",
-				home ? home : "", home ? home : "");
-		lua_concat(ph_bind.L, 2);
-		lua_setfield(ph_bind.L, -2, field);
-	}
-	lua_pop(ph_bind.L, 1);
+	lua_pushfstring(L, ";%s/.luarocks/share/lua/5.1/?.lua;%s/.luarocks/share/lua/5.1/?/init.lua;"
+			   "/usr/local/share/lua/5.1/?.lua;/usr/local/share/lua/5.1/?/init.lua;"
+			   "/usr/share/lua/5.1/?.lua;/usr/share/lua/5.1/?/init.lua", home, home);
+	surround(L, "path");
+	lua_pushfstring(L, "%s/?.so;./lua/?.so;%s/?.so;", own, folder ? folder : "");
+	lua_pushfstring(L, ";%s/.luarocks/lib/lua/5.1/?.so;/usr/local/lib/lua/5.1/?.so;/usr/lib/x86_64-linux-gnu/lua/5.1/?.so",
+			home);
+	surround(L, "cpath");
+	lua_pop(L, 1);
+	free(folder);
 }
 
 void ph_script_set_arguments(char **argv, int script, int n_arguments)

@@ -15,6 +15,8 @@
 #include "engine/cpu.h"
 #include "os/wait.h"
 
+#define CORE "ptracehook.core"	/* in the registry */
+
 struct ph_bind ph_bind = { .error_ref = LUA_NOREF };
 
 /* $PTRACEHOOK_LUA/name.lua or its init.lua, for whoever works on our own Lua files; "" when there is no such file. */
@@ -163,29 +165,10 @@ static int l_raise(lua_State *L)	/* core.raise(message): at the innermost line t
 	ph_bind_argument_error(L, "%s", luaL_checkstring(L, 1));
 }
 
-static int l_core(lua_State *L)		/* the module "ptracehook.core" */
+static void open_rest(lua_State *L)	/* core -> core */
 {
-	static const luaL_Reg functions[] = {
-		{ "exit", l_exit },	      { "is_wide", l_is_wide }, { "report_errors", l_policy_errors },
-		{ "verbosity", l_verbosity }, { "raise", l_raise },
-		{ "leave_cpu", l_leave_cpu },
-		{ "debug_root", l_debug_root },
-		{ "thread", l_thread },	      { "process", l_process }, { "clock", l_clock },
-		{ "load", l_load },
-		{ NULL, NULL },
-	};
-
-	lua_newtable(L);			/* core */
-	luaL_register(L, NULL, functions);
-	ph_bind_open_last_words(L);
-	lua_newtable(L);
-	lua_pushvalue(L, -1);
-	lua_setfield(L, LUA_REGISTRYINDEX, "ptracehook.classes");
-	lua_setfield(L, -2, "classes");
-	ph_bind_open_errors(L);
-	ph_bind_open_numbers(L);
-	ph_bind_open_action(L);
-	ph_bind_open_session(L);
+	lua_pushnil(L);
+	lua_setmetatable(L, -2);
 	ph_bind_open_thread(L);
 	ph_bind_open_breakpoint(L);
 	ph_bind_open_watch(L);
@@ -200,7 +183,6 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_peek(L);
 	ph_bind_open_syscall(L);
 	ph_bind_open_disasm(L);
-	ph_bind_open_wait(L);
 	ph_bind_open_stream(L);
 	ph_bind_open_module(L);
 	ph_bind_open_backtrace(L);
@@ -208,6 +190,62 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_prompt(L);
 	ph_bind_open_filewatch(L);
 	ph_bind_open_guard(L);
+}
+
+void ph_bind_open_rest(lua_State *L)
+{
+	luaL_checkstack(L, LUA_MINSTACK, "too many values");
+	lua_getfield(L, LUA_REGISTRYINDEX, CORE);
+	if (lua_getmetatable(L, -1)) {
+		lua_pop(L, 1);
+		open_rest(L);
+	}
+	lua_pop(L, 1);
+}
+
+/* Most functions and classes are not there before one of them is asked for: making them takes as long as all else. */
+static int l_rest(lua_State *L)		/* core or its classes, name -> what it is there */
+{
+	ph_bind_open_rest(L);
+	lua_pushvalue(L, 2);
+	lua_rawget(L, 1);
+	return 1;
+}
+
+static int l_core(lua_State *L)		/* the module "ptracehook.core" */
+{
+	static const luaL_Reg functions[] = {
+		{ "exit", l_exit },	      { "is_wide", l_is_wide }, { "report_errors", l_policy_errors },
+		{ "verbosity", l_verbosity }, { "raise", l_raise },
+		{ "leave_cpu", l_leave_cpu },
+		{ "debug_root", l_debug_root },
+		{ "thread", l_thread },	      { "process", l_process }, { "clock", l_clock },
+		{ "load", l_load },
+		{ NULL, NULL },
+	};
+
+	lua_newtable(L);			/* core */
+	luaL_register(L, NULL, functions);
+	lua_newtable(L);			/* core meta */
+	lua_pushcfunction(L, l_rest);
+	lua_setfield(L, -2, "__index");
+	lua_pushvalue(L, -1);
+	lua_setmetatable(L, -3);
+	lua_newtable(L);			/* core meta classes */
+	lua_insert(L, -2);
+	lua_setmetatable(L, -2);		/* core classes */
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, "ptracehook.classes");
+	lua_setfield(L, -2, "classes");
+	ph_bind_open_last_words(L);
+	ph_bind_open_classes(L);
+	ph_bind_open_errors(L);
+	ph_bind_open_numbers(L);
+	ph_bind_open_action(L);
+	ph_bind_open_session(L);
+	ph_bind_open_wait(L);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, CORE);
 	return 1;
 }
 
@@ -270,7 +308,7 @@ static int l_open(lua_State *L)
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "preload");
 	lua_pushcfunction(L, l_core);
-	lua_setfield(L, -2, "ptracehook.core");
+	lua_setfield(L, -2, CORE);
 	lua_pop(L, 2);
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "ptracehook");
@@ -329,7 +367,7 @@ static void fill_memory(const lua_State *L)
 {
 	uintptr_t next_page = ((uintptr_t)L | (PH_PAGE - 1)) + 1;
 
-	madvise((void *)next_page, 28 * PH_PAGE, MADV_POPULATE_WRITE);
+	madvise((void *)next_page, 31 * PH_PAGE, MADV_POPULATE_WRITE);
 }
 
 int ph_bind_open(struct ph_bind *bind)

@@ -33,7 +33,12 @@ local function load_session()
 		return
 	end
 	is_loaded = true -- now: a name that is nowhere may be asked for while it loads
-	for name, fn in pairs(core.load("session").globals) do
+	local ok, session = pcall(core.load, "session")
+	if not ok then
+		is_loaded = false -- or the stand-ins would call themselves for ever
+		error(session, 0)
+	end
+	for name, fn in pairs(session.globals) do
 		local stand_in = M[name]
 		M[name] = fn
 		if rawget(_G, name) == stand_in then
@@ -66,7 +71,8 @@ end
 
 -- What many scripts do without is made when it is first used: it costs as much time as the rest of the start.
 local lazy = {
-	SIG = core.signals, E = core.errnos,
+	SIG = function() return core.signals() end,
+	E = function() return core.errnos() end,
 	SYS = function() return core.load("syscall").numbers end,
 	state = function() return {} end, -- what scripts keep over reloads
 }
