@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "os/fault.h"
+#include "os/procfs.h"
 
 #define BITS (8 * sizeof(unsigned long))
 #define PROCESSOR 39	/* its number among the fields; the name, the second, may hold blanks and brackets */
@@ -61,12 +61,10 @@ int ph_os_cpu_parse(const char *stat)
 
 int ph_os_cpu_of(pid_t tid)
 {
-	char path[64], text[1024];
+	char path[PH_OS_TASK_PATH_MAX], text[1024];
 	ssize_t n;
-	int fd;
+	int fd = open(ph_os_task_path(path, tid, "stat"), O_RDONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", tid, tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	n = read(fd, text, sizeof(text) - 1);

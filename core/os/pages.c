@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "os/fault.h"
+#include "os/procfs.h"
 
 /* linux/fs.h and linux/userfaultfd.h of Linux 6.7. */
 struct scan_arg {
@@ -25,11 +25,9 @@ _Static_assert(sizeof(struct scan_arg) == 96, "struct pm_scan_arg");
 
 static int open_of(pid_t tid, const char *name)
 {
-	char path[64];
-	int fd;
+	char path[PH_OS_TASK_PATH_MAX];
+	int fd = open(ph_os_task_path(path, tid, name), O_RDONLY | O_CLOEXEC);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", tid, tid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -168,14 +168,24 @@ int ph_os_exe_open(pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
+const char *ph_os_task_path(char buf[PH_OS_TASK_PATH_MAX], pid_t tid, const char *name)
+{
+	char digits[16], *first = digits + sizeof(digits) - 1;
+
+	*first = '\0';
+	do
+		*--first = (char)('0' + tid % 10);
+	while (tid /= 10);
+	stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(stpcpy(buf, "/proc/"), first), "/task/"), first), "/"), name);
+	return buf;
+}
+
 int ph_os_auxv_read(pid_t tid, unsigned long type, uint64_t *ret)
 {
-	char path[64], *text;
+	char path[PH_OS_TASK_PATH_MAX], *text;
 	size_t len;
-	int r;
+	int r = read_whole(ph_os_task_path(path, tid, "auxv"), &text, &len);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/auxv", tid, tid);
-	r = read_whole(path, &text, &len);
 	if (r < 0)
 		return r;
 	r = -ENOENT;
@@ -235,11 +245,9 @@ int ph_os_maps_parse(char *text, struct ph_maps *ret)
 
 int ph_os_maps_read(pid_t tid, struct ph_maps *ret)
 {
-	char path[64], *text;
-	int r;
+	char path[PH_OS_TASK_PATH_MAX], *text;
+	int r = read_whole(ph_os_task_path(path, tid, "maps"), &text, NULL);
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/maps", tid, tid);
-	r = read_whole(path, &text, NULL);
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
 	return ph_os_maps_parse(text, ret);

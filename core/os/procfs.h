@@ -12,6 +12,11 @@
 
 #include "base/types.h"
 
+#define PH_OS_TASK_PATH_MAX 64
+
+/* "/proc/TID/task/TID/name", of at most 16 bytes. Without printf, which no other step of a start needs. */
+const char *ph_os_task_path(char buf[PH_OS_TASK_PATH_MAX], pid_t tid, const char *name);
+
 struct ph_os_status {
 	char name[64];
 	char state;	/* R S D T t Z X I */

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "os/fault.h"
+#include "os/procfs.h"
 #include "os/ptrace.h"
 
 #define WORD sizeof(uint64_t)
@@ -17,12 +17,10 @@
 
 int ph_os_vm_open(pid_t tid)
 {
-	char path[64];
-	int fd;
-
+	char path[PH_OS_TASK_PATH_MAX];
 	/* Through the task: the leader may be gone while others run, and /proc/LEADER/mem is empty then. */
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", tid, tid);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(ph_os_task_path(path, tid, "mem"), O_RDWR | O_CLOEXEC);
+
 	return fd < 0 ? -errno : fd;
 }
 
