@@ -16,6 +16,7 @@
 #include "bind/script.h"
 #include "bind/terminal.h"
 #include "engine/breakpoint.h"
+#include "os/spawn.h"
 
 enum status {
 	STATUS_OK = 0,
@@ -194,19 +195,16 @@ static int check(const struct arguments *args)
 /* Descriptors 0 to 2 must be open, or the first pipe of ours would become the target's standard output. */
 static void open_standard(void)
 {
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
+	/* The lowest number that is free is the one which is missing. */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", O_RDWR);
 }
 
 static void remember_signals(void)
 {
 	sigemptyset(&ph_bind.ignored);
-	for (int sig = 1; sig < NSIG; sig++) {
+	for (int sig = 1; sig < PH_OS_REALTIME; sig++) {
 		struct sigaction act;
 
 		if (sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN)

@@ -71,7 +71,7 @@ static int not_executable(struct ph_err *err, int code, const char *path, const 
 	return ph_err_because(err, code, PH_CAUSE_EXEC);
 }
 
-/* What the file is, before a child is made of it: the kernel's own answers are the same for several causes. */
+/* What the file is that was not executed, or not traced: the kernel's own answers are the same for several causes. */
 static int check_program(const char *path, const char *cwd, struct ph_err *err)
 {
 	int dir = cwd ? open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD, fd;
@@ -121,6 +121,8 @@ static int exec_failed(struct ph_os_child *child, const char *path, const char *
 	if (code == 0)
 		return ph_err_because(err, ph_err_say(err, -ESRCH, "execute", "%s was killed before it began", path),
 				      PH_CAUSE_EXEC);
+	if (strcmp(step, "execute") == 0 && code == -ENOEXEC && check_program(path, cwd, err) < 0)
+		return err->code;
 	if (strcmp(step, "execute") == 0)
 		return not_executable(err, code, path, why_not(code, path));
 	ph_err_say(err, code, step, "%s%s%s", cwd ? cwd : "", cwd ? ": " : "", strerror(-code));
@@ -178,7 +180,7 @@ static void signals_now(const struct ph_spawn_options *options, struct ph_os_spa
 		ret->ignored = *options->ignored;
 	} else {
 		sigemptyset(&ret->ignored);
-		for (int sig = 1; sig < NSIG; sig++) {
+		for (int sig = 1; sig < PH_OS_REALTIME; sig++) {
 			struct sigaction act;
 
 			if (sigaction(sig, NULL, &act) == 0 && act.sa_handler == SIG_IGN)
@@ -216,6 +218,8 @@ static int spawn_at(struct ph_session *session, const struct ph_spawn_options *o
 	if (r < 0)
 		return r;
 	r = open_spawned(session, child.pid, sigismember(&spawn.ignored, SIGTRAP) == 1, err);
+	if (r == -ENOEXEC)
+		check_program(path, options->cwd, err);
 	if (r < 0 && !session->target) {
 		int status;
 
@@ -252,9 +256,7 @@ int ph_session_spawn(struct ph_tracer *tracer, const struct ph_spawn_options *op
 	r = find_program(options, &path, err);
 	if (r < 0)
 		return r;
-	r = check_program(path, options->cwd, err);
-	if (r >= 0)
-		r = ph_session_new(tracer, true, &session);
+	r = ph_session_new(tracer, true, &session);
 	if (r >= 0) {
 		session->policy.follow = options->follow;
 		r = spawn_at(session, options, path, err);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,7 +33,8 @@ static const char *const step_names[] = {
 
 struct ph_os_childhood {
 	const struct ph_os_spawn *spawn;
-	int go[2];
+	pid_t parent;
+	uint32_t go;		/* a futex: 1 lets it execute */
 	int code, step;		/* what failed; 0: nothing yet */
 	_Alignas(16) char stack[STACK];
 };
@@ -69,7 +72,22 @@ static int leave_session(const int stdio[3])
 	return r < 0 ? (int)r : 0;
 }
 
-/* Before any signal is let in: a handler of ours would act on the tracer's own state. */
+/* Until the tracer lets it go. One that the tracer's end leaves behind is killed, and was by then seized by nobody. */
+static int await_go(const struct ph_os_childhood *childhood)
+{
+	ph_os_raw(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0);
+	if (ph_os_raw(SYS_getppid, 0, 0, 0, 0) != childhood->parent)
+		return -ECANCELED;
+	while (!__atomic_load_n(&childhood->go, __ATOMIC_ACQUIRE))
+		ph_os_raw(SYS_futex, (long)&childhood->go, FUTEX_WAIT_PRIVATE, 0, 0);
+	ph_os_raw(SYS_prctl, PR_SET_PDEATHSIG, 0, 0, 0);
+	return 0;
+}
+
+/*
+ * Before any signal is let in: a handler of ours would act on the tracer's own state. Those of real time are no concern
+ * of ours, so they are left as they came to us, half of all calls of a start.
+ */
 static void set_signals(const struct ph_os_spawn *spawn)
 {
 	/* The kernel's own layout (asm/signal.h): handler, flags, restorer, mask. */
@@ -82,8 +100,11 @@ static void set_signals(const struct ph_os_spawn *spawn)
 	const long size = sizeof(act.mask);
 
 	for (int sig = 1; sig < NSIG; sig++) {
-		act.handler = sigismember(&spawn->ignored, sig) == 1 ? SIG_IGN : SIG_DFL;
-		ph_os_raw(SYS_rt_sigaction, sig, (long)&act, 0, size);
+		bool ignored = sigismember(&spawn->ignored, sig) == 1;
+
+		act.handler = ignored ? SIG_IGN : SIG_DFL;
+		if (ignored || sig < PH_OS_REALTIME)
+			ph_os_raw(SYS_rt_sigaction, sig, (long)&act, 0, size);
 	}
 	ph_os_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&spawn->blocked, 0, size);
 }
@@ -92,15 +113,11 @@ static int run_child(struct ph_os_childhood *childhood)
 {
 	const struct ph_os_spawn *spawn = childhood->spawn;
 	long r, persona;
-	char byte;
 
 	childhood->step = STEP_WAIT;
-	ph_os_raw(SYS_close, childhood->go[1], 0, 0, 0);
-	do
-		r = ph_os_raw(SYS_read, childhood->go[0], (long)&byte, 1, 0);
-	while (r == -EINTR);
-	if (r != 1)
-		return -ECANCELED;
+	r = await_go(childhood);
+	if (r < 0)
+		return (int)r;
 	childhood->step = STEP_STDIO;
 	r = set_stdio(spawn->stdio);
 	if (r < 0)
@@ -142,35 +159,18 @@ static int child_main(void *user)
 
 /* ---- In the tracer */
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void close_go(int go[2])
-{
-	close_fd(&go[0]);
-	close_fd(&go[1]);
-}
-
 int ph_os_spawn_clone(const struct ph_os_spawn *spawn, struct ph_os_child *ret)
 {
-	struct ph_os_child child = { .go = { -1, -1 }, .childhood = malloc(sizeof(*child.childhood)) };
+	struct ph_os_child child = { .childhood = malloc(sizeof(*child.childhood)) };
 	sigset_t all, old;
 	int r = 0;
 
 	if (!child.childhood)
 		return -ENOMEM;
-	if (pipe2(child.go, O_CLOEXEC) < 0) {
-		r = -errno;
-		free(child.childhood);
-		return r;
-	}
 	child.childhood->spawn = spawn;
+	child.childhood->parent = getpid();
+	child.childhood->go = 0;
 	child.childhood->code = 0;
-	memcpy(child.childhood->go, child.go, sizeof(child.go));
 	/* No handler of ours may run in the child: it would act on the tracer's own state. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
@@ -178,7 +178,6 @@ int ph_os_spawn_clone(const struct ph_os_spawn *spawn, struct ph_os_child *ret)
 	r = child.pid < 0 ? -errno : 0;
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (r < 0) {
-		close_go(child.go);
 		free(child.childhood);
 		return r;
 	}
@@ -188,10 +187,8 @@ int ph_os_spawn_clone(const struct ph_os_spawn *spawn, struct ph_os_child *ret)
 
 void ph_os_spawn_go(struct ph_os_child *child)
 {
-	/* We hold the pipe's other end too, so a child that was killed meanwhile makes no SIGPIPE; its end will tell. */
-	if (write(child->go[1], "g", 1) != 1)
-		kill(child->pid, SIGKILL);
-	close_go(child->go);
+	__atomic_store_n(&child->childhood->go, 1, __ATOMIC_RELEASE);
+	ph_os_raw(SYS_futex, (long)&child->childhood->go, FUTEX_WAKE_PRIVATE, 1, 0);
 }
 
 int ph_os_spawn_result(struct ph_os_child *child, const char **ret_step)
@@ -200,7 +197,6 @@ int ph_os_spawn_result(struct ph_os_child *child, const char **ret_step)
 
 	if (code)
 		*ret_step = step_names[child->childhood->step];
-	close_go(child->go);
 	free(child->childhood);
 	child->childhood = NULL;
 	return code;

@@ -4,7 +4,7 @@
  * Not posix_spawn: the tracer must seize the child between clone and exec. Not fork: a copy of our memory, and of each
  * page that we write to meanwhile, costs more than all else about a start. So until its exec the child lives in our
  * memory, beside us: it makes plain system calls, without the C library's errno, which is ours, and touches nothing but
- * its own stack and what it reports when a step fails. It waits on a pipe until it is let go.
+ * its own stack and what it reports when a step fails. It waits until it is let go.
  */
 #ifndef PH_OS_SPAWN_H
 #define PH_OS_SPAWN_H
@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+
+#define PH_OS_REALTIME 32	/* the kernel's own first signal of real time (signal(7)) */
 
 struct ph_os_limit {
 	int resource;	/* RLIMIT_… */
@@ -31,13 +33,13 @@ struct ph_os_spawn {
 	bool no_aslr;		/* personality(2), ADDR_NO_RANDOMIZE */
 	const struct ph_os_limit *limits;
 	size_t n_limits;
-	sigset_t ignored;	/* what the caller's own caller ignored: so does the child */
+	/* What the caller's own caller ignored: so does the child. It ignores those of real time too that we do. */
+	sigset_t ignored;
 	sigset_t blocked;	/* its signal mask */
 };
 
 struct ph_os_child {
 	pid_t pid;
-	int go[2];			/* written to: the child goes on to exec */
 	struct ph_os_childhood *childhood;	/* owned: what it shares with us until then */
 };
 
