@@ -16,6 +16,7 @@
 #include "bind/script.h"
 #include "bind/terminal.h"
 #include "engine/breakpoint.h"
+#include "os/rseq.h"
 #include "os/spawn.h"
 
 enum status {
@@ -430,6 +431,7 @@ int main(int argc, char **argv)
 	status = check(&args);
 	if (status)
 		return status;
+	ph_os_rseq_leave();
 	open_standard();
 	remember_signals();
 	ph_bind.quiet = args.quiet;
