@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/behind.h"
 #include "engine/breakpoint.h"
 #include "engine/hardware.h"
 #include "engine/inside.h"
@@ -207,6 +208,7 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 	case PH_STOP_GROUP:
 		ph_thread_set_stopped(thread);
 		ph_inside_leave(thread);
+		ph_behind_note(thread);
 		thread->group_stopped = stop.kind == PH_STOP_GROUP;
 		return thread->newborn;
 	case PH_STOP_EXITING:
@@ -215,6 +217,10 @@ bool ph_arrival_note(struct ph_thread *thread, int status)
 		ph_inside_leave(thread);
 		return true;
 	case PH_STOP_SIGNAL:
+		ph_thread_set_stopped(thread);
+		ph_inside_leave(thread);
+		ph_behind_note(thread);
+		return true;
 	case PH_STOP_TRAP:
 		ph_thread_set_stopped(thread);
 		ph_inside_leave(thread);

@@ -9,7 +9,18 @@
 
 #include "engine/process.h"
 
+struct ph_thread;
+
 /* -EINVAL: addr lies inside an instruction; err names it. Otherwise 0. */
 int ph_beginning_check(struct ph_process *process, ph_addr addr, const char *op, struct ph_err *err);
+
+/*
+ * True when addr holds the first instruction of a function (or that behind its endbr64), of one byte, and nothing in it
+ * jumps behind that. False as well when nobody knows.
+ */
+bool ph_beginning_is_alone(struct ph_process *process, ph_addr addr);
+
+/* A call instruction ends at addr: somebody returns there. */
+bool ph_beginning_follows_call(struct ph_thread *thread, ph_addr addr);
 
 #endif

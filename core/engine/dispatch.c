@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "engine/behind.h"
 #include "engine/breakpoint.h"
 #include "engine/event.h"
 #include "engine/guard.h"
@@ -267,9 +268,10 @@ static void on_trap(struct ph_thread *thread)
 	site = ph_space_site_find(space, at);
 	/*
 	 * Behind the first byte of a longer instruction stands only who ran that byte. Behind an instruction of one
-	 * byte the program may stand by itself, when somebody sends it a SIGTRAP: what the kernel says tells.
+	 * byte the program may stand by itself, when somebody sends it a SIGTRAP: what the kernel says tells, unless
+	 * that is known.
 	 */
-	if (site && site->armed && site->insn.length > 1 && !thread->left_copy) {
+	if (site && site->armed && !thread->left_copy && ph_behind_is_hit(thread, site)) {
 		on_breakpoint(thread, site);
 		return;
 	}
@@ -280,6 +282,13 @@ static void on_trap(struct ph_thread *thread)
 		return;
 	}
 	is_ours = site && site->armed;
+	if (is_ours && info.si_code <= 0 && !thread->left_copy && ph_behind_has_run(thread, site)) {
+		/* Both: the hit, then what was sent, from where that leads. */
+		if (ph_signal_put_off(thread, &info) >= 0)
+			ph_signal_resend(thread);
+		on_breakpoint(thread, site);
+		return;
+	}
 	switch (ph_trap_decode(info.si_code, is_ours, !is_ours && ph_space_was_trap(space, thread->tid, at))) {
 	case PH_TRAP_BREAKPOINT:
 		on_breakpoint(thread, site);
@@ -290,6 +299,7 @@ static void on_trap(struct ph_thread *thread)
 		break;
 	case PH_TRAP_DEBUG:
 	case PH_TRAP_OWN:
+		ph_behind_note(thread);
 		if (ph_guard_own_trap(thread, &info))
 			ph_resume(thread);
 		else

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "engine/behind.h"
+
 /* rip, which lies in a copy, is where the program would have it. False: no thread of ours can stand there. */
 static bool leave_from(struct ph_thread *thread, ph_addr rip)
 {
@@ -66,6 +68,7 @@ bool ph_inside_enter_slot(struct ph_thread *thread, const struct ph_slot *slot)
 	if (thread->process->space->slots.refused || !ph_copy_suits(&slot->copy, &thread->view.regs))
 		return false;
 	thread->process->session->stats.copies++;
+	ph_behind_entered(thread, slot);
 	ph_thread_set_rip(thread, slot->addr);
 	ph_thread_end_pass(thread);
 	return true;

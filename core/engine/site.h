@@ -32,6 +32,13 @@ enum ph_way {
 	PH_WAY_STEP,
 };
 
+/* How a thread comes to stand behind a site whose instruction has one byte (behind.h). */
+enum ph_behind {
+	PH_BEHIND_UNKNOWN,
+	PH_BEHIND_BY_RUNNING,	/* in no other way than by running it */
+	PH_BEHIND_ANYHOW,
+};
+
 struct ph_site {
 	ph_addr addr;
 	uint8_t original;
@@ -42,6 +49,9 @@ struct ph_site {
 	struct ph_emulation emulation;	/* PH_WAY_EMULATE */
 	struct ph_slot *slot;		/* PH_WAY_COPY; borrowed from the space's slots, which outlive it */
 	bool armed;	/* PH_TRAP_BYTE stands in memory */
+	uint8_t behind;			/* enum ph_behind */
+	uint32_t n_asked;		/* hits that were told from others by asking */
+	uint64_t armed_at;		/* the space's n_armed since then */
 	struct ph_site_owner *owners;
 	size_t n_owners, room_owners;
 };

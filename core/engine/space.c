@@ -135,6 +135,7 @@ void ph_space_forget_copies(struct ph_space *space, ph_addr addr, size_t len)
 	     i++) {
 		space->sorted[i]->way = PH_WAY_UNKNOWN;
 		space->sorted[i]->insn.length = 0;
+		space->sorted[i]->behind = PH_BEHIND_ANYHOW;
 		ph_map_remove(&space->slots.by_site, space->sorted[i]->addr);
 	}
 }
@@ -256,8 +257,10 @@ int ph_space_site_lower(struct ph_space *space, pid_t tid, struct ph_site *site,
 {
 	int r = ph_space_write_raw(space, tid, site->addr, &trap, 1, err);
 
-	if (r >= 0)
+	if (r >= 0) {
 		site->armed = true;
+		site->armed_at = ++space->n_armed;
+	}
 	return r;
 }
 

@@ -19,6 +19,7 @@ struct ph_space {
 	struct ph_map sites;		/* address: struct ph_site, owned */
 	struct ph_site **sorted;	/* owned; the same sites by address */
 	size_t n_sorted, room_sorted;
+	uint64_t n_armed;		/* how often one was */
 
 	/*
 	 * Originals of sites that were taken out, byte + 1 as a pointer. A fork copies memory at a moment that we

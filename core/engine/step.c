@@ -6,34 +6,16 @@
 #include "engine/arrival.h"
 #include "engine/alone.h"
 #include "engine/breakpoint.h"
+#include "engine/decode.h"
 #include "engine/hardware.h"
 #include "engine/signal.h"
 #include "os/ptrace.h"
 #include "x86/insn.h"
 
-int ph_step_decode(struct ph_thread *thread, ph_addr addr, struct ph_insn *ret, struct ph_err *err)
-{
-	uint8_t bytes[PH_INSN_MAX];
-	struct ph_err why = { 0 };
-	size_t n = sizeof(bytes);
-	int r = -EFAULT;
-
-	if (ph_space_read(thread->process->space, thread->tid, addr, bytes, n, &why) < 0)
-		n = why.done;
-	if (n > 0)
-		r = ph_insn_decode(bytes, n, ret);
-	if (r == -ELIBACC)
-		return ph_err_say(err, r, "decode instruction", "the library that does it is not there: install libzydis4.0");
-	if (r < 0)
-		return ph_err_say(err, -EILSEQ, "decode instruction", "what stands at 0x%llx is no instruction",
-				  (unsigned long long)addr);
-	return 0;
-}
-
 int ph_step_length(struct ph_thread *thread, ph_addr addr, struct ph_err *err)
 {
 	struct ph_insn insn;
-	int r = ph_step_decode(thread, addr, &insn, err);
+	int r = ph_decode_at(thread, addr, &insn, err);
 
 	return r < 0 ? r : insn.length;
 }
@@ -168,7 +150,7 @@ int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_re
 	is_known = site && site->insn.length && !site->fickle;
 	if (is_known)
 		pass.insn = site->insn;
-	pass.decoded = is_known || ph_step_decode(thread, pass.addr, &pass.insn, NULL) >= 0;
+	pass.decoded = is_known || ph_decode_at(thread, pass.addr, &pass.insn, NULL) >= 0;
 	if (ph_hardware_executes_at(thread->process, pass.addr) && !(thread->view.regs.eflags & PH_RESUME_FLAG)) {
 		thread->view.regs.eflags |= PH_RESUME_FLAG;
 		thread->view.dirty = PH_DIRTY_ANY;
@@ -229,7 +211,7 @@ bool ph_step_has_ended(struct ph_thread *thread)
 	if (info.si_code == SIGTRAP)
 		thread->n_touches = 0;
 	if ((thread->told || thread->step.on) && info.si_code != SIGTRAP &&
-	    ph_step_decode(thread, thread->told_at, &insn, NULL) >= 0) {
+	    ph_decode_at(thread, thread->told_at, &insn, NULL) >= 0) {
 		if (insn.is_rep_string && thread->view.regs.rip == thread->told_at)
 			return true;
 		settle_trap_flag(thread, &insn);
@@ -257,6 +239,6 @@ void ph_step_note_touches(struct ph_thread *thread)
 void ph_step_begin(struct ph_thread *thread)
 {
 	thread->step.decoded = ph_thread_regs_fetch(thread, NULL) >= 0 &&
-			       ph_step_decode(thread, thread->view.regs.rip, &thread->step.insn, NULL) >= 0;
+			       ph_decode_at(thread, thread->view.regs.rip, &thread->step.insn, NULL) >= 0;
 	thread->step.addr = thread->told_at = thread->view.regs.rip;
 }

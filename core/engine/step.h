@@ -29,10 +29,7 @@ void ph_step_begin(struct ph_thread *thread);
  */
 bool ph_step_has_ended(struct ph_thread *thread);
 
-/* The instruction at addr, whatever of ours stands there, or -EILSEQ. */
-int ph_step_decode(struct ph_thread *thread, ph_addr addr, struct ph_insn *ret, struct ph_err *err);
-
-/* Its length, or -EILSEQ. */
+/* The length of the instruction at addr, or -EILSEQ. */
 int ph_step_length(struct ph_thread *thread, ph_addr addr, struct ph_err *err);
 
 #endif

@@ -89,6 +89,8 @@ void ph_thread_set_stopped(struct ph_thread *thread)
 	thread->stop_signal = 0;
 	thread->is_fault = false;
 	thread->group_stopped = false;
+	thread->came = thread->entered;
+	thread->entered.slot = NULL;
 	forget_cache(thread);
 }
 

@@ -127,6 +127,13 @@ struct ph_thread {
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
 	ph_addr left_copy;		/* where in a copy it was seen at this stop; 0: it was not */
 
+	/* The copy that it goes on into, or came from at this stop (behind.h). */
+	struct ph_entered {
+		const struct ph_slot *slot;	/* NULL: none */
+		uint64_t at;			/* the space's n_armed then */
+		uint64_t rsp;
+	} entered, came;
+
 	struct ph_armed armed;
 
 	bool stepped;			/* it went on by a single step of ours: a step's trap is that (tell.h) */

@@ -1,6 +1,7 @@
 #include "engine/trap.h"
 
 #include "engine/alone.h"
+#include "engine/behind.h"
 #include "engine/hardware.h"
 #include "os/ptrace.h"
 
@@ -32,6 +33,8 @@ enum ph_trap_kind ph_trap_look(struct ph_thread *thread)
 		return PH_TRAP_OWN;
 	at = thread->view.regs.rip - 1;
 	site = ph_space_site_find(space, at);
+	if (site && site->armed && info.si_code <= 0 && ph_behind_has_run(thread, site))
+		return PH_TRAP_BREAKPOINT;
 	return ph_trap_decode(info.si_code, site && site->armed, ph_space_was_trap(space, thread->tid, at));
 }
 

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "engine/backtrace.h"
+#include "engine/beginning.h"
 #include "engine/breakpoint.h"
+#include "engine/decode.h"
 #include "engine/handler.h"
 #include "engine/modules.h"
 #include "engine/resolve.h"
 #include "engine/returns.h"
-#include "engine/step.h"
 #include "engine/tripwire.h"
 #include "os/wait.h"
 #include "x86/insn.h"
@@ -150,7 +151,7 @@ static int decode(struct ph_thread *thread, struct ph_insn *ret, struct ph_err *
 {
 	int r = ph_thread_regs_fetch(thread, err);
 
-	return r < 0 ? r : ph_step_decode(thread, thread->view.regs.rip, ret, err);
+	return r < 0 ? r : ph_decode_at(thread, thread->view.regs.rip, ret, err);
 }
 
 /* A call that comes back; "call next", which is how old code reads rip, does not. */
@@ -321,20 +322,6 @@ static int await_place(struct ph_until *until, const struct ph_until_options *op
 
 /* ---- All of them */
 
-/* A call instruction ends at addr. */
-static bool is_behind_call(struct ph_thread *thread, ph_addr addr)
-{
-	uint8_t bytes[7];	/* the longest that needs no prefix; one prefix more begins with what decodes by itself */
-	struct ph_insn insn;
-
-	if (ph_space_read(thread->process->space, thread->tid, addr - sizeof(bytes), bytes, sizeof(bytes), NULL) < 0)
-		return false;
-	for (size_t n = 2; n <= sizeof(bytes); n++)
-		if (ph_insn_decode(bytes + sizeof(bytes) - n, n, &insn) >= 0 && insn.length == n && insn.is_call)
-			return true;
-	return false;
-}
-
 /* It stands where a name says that a function begins, and on top of the stack is what a call has left. */
 static bool is_at_entry(struct ph_thread *thread)
 {
@@ -343,7 +330,7 @@ static bool is_at_entry(struct ph_thread *thread)
 	char name[512];
 
 	if (ph_space_read(thread->process->space, thread->tid, regs->rsp, &addr, sizeof(addr), NULL) < 0 ||
-	    !is_behind_call(thread, addr))
+	    !ph_beginning_follows_call(thread, addr))
 		return false;
 	ph_resolve_where(thread->process, regs->rip, name, sizeof(name));
 	return !strstr(name, "+0x") && strncmp(name, "0x", 2) != 0;
@@ -360,7 +347,7 @@ static bool find_caller(struct ph_thread *thread, ph_addr *ret_addr, ph_addr *re
 
 	if (!elf || ph_backtrace_begin(thread, &frame, NULL) < 0 ||
 	    ph_unwind_by_cfi(elf, module->bias, &frame, &memory, &step) < 0 || step.is_signal ||
-	    !is_behind_call(thread, step.caller.regs[PH_UNWIND_RIP]) || step.cfa <= thread->view.regs.rsp)
+	    !ph_beginning_follows_call(thread, step.caller.regs[PH_UNWIND_RIP]) || step.cfa <= thread->view.regs.rsp)
 		return false;
 	*ret_addr = step.caller.regs[PH_UNWIND_RIP];
 	*ret_stack = step.cfa;

@@ -56,3 +56,24 @@ bool ph_flow_is_inside(const uint8_t *code, size_t len, size_t at, size_t *ret_b
 		*ret_begin = begin;
 	return is_inside;
 }
+
+bool ph_flow_is_passed_only(const uint8_t *code, size_t len, size_t at)
+{
+	bool is_begin = false;
+
+	for (size_t from = 0; from < len;) {
+		struct ph_insn insn;
+		uint64_t target;
+
+		if (ph_insn_decode(code + from, len - from, &insn) < 0)
+			return false;
+		is_begin |= from == at;
+		target = insn.is_direct ? ph_insn_target(&insn, from) : 0;
+		if (insn.is_direct && (target == at || (target >= len && !insn.is_call)))
+			return false;
+		if (insn.is_branch && !insn.is_direct && !insn.is_call && !insn.is_ret)
+			return false;
+		from += insn.length;
+	}
+	return is_begin;
+}

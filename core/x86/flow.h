@@ -18,4 +18,10 @@
  */
 bool ph_flow_is_inside(const uint8_t *code, size_t len, size_t at, size_t *ret_begin);
 
+/*
+ * True: instruction follows instruction from the function's first byte to its last, each jump is direct and stays inside,
+ * and none leads to code[at]. Who runs at that place came from the instruction before it.
+ */
+bool ph_flow_is_passed_only(const uint8_t *code, size_t len, size_t at);
+
 #endif

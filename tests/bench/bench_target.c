@@ -24,7 +24,7 @@ long bench_cell;
 
 __asm__("	.intel_syntax noprefix\n"
 	"	.text\n"
-	"	.globl	bench_fn, bench_fn_next, bench_pad\n"
+	"	.globl	bench_fn, bench_pad\n"
 	"	.type	bench_fn, @function\n"
 	"	.balign	16\n"
 	"bench_fn: push	rbp\n"

@@ -1,0 +1,58 @@
+#include "engine/behind.h"
+
+#include "engine/beginning.h"
+#include "engine/decode.h"
+
+#define OFTEN 1024	/* hits for which the kernel is asked, before symbols are read for it */
+
+static bool is_push(const struct ph_site *site)
+{
+	return (site->original & 0xf8) == 0x50;
+}
+
+static enum ph_behind find_out(struct ph_thread *thread, const struct ph_site *site)
+{
+	return site->insn.length == 1 && is_push(site) && !site->fickle &&
+			       ph_beginning_is_alone(thread->process, site->addr) ? PH_BEHIND_BY_RUNNING : PH_BEHIND_ANYHOW;
+}
+
+bool ph_behind_is_hit(struct ph_thread *thread, struct ph_site *site)
+{
+	if (thread->process->guard.on)
+		return false;
+	if (site->insn.length > 1)
+		return true;
+	if (site->behind == PH_BEHIND_UNKNOWN && ++site->n_asked >= OFTEN)
+		site->behind = find_out(thread, site);
+	/* It was free since then, and the byte in its place: who ran the push since was stopped by that. */
+	if (site->behind != PH_BEHIND_BY_RUNNING || !thread->came.slot || thread->came.at < site->armed_at)
+		return false;
+	return thread->came.slot != site->slot || thread->view.regs.rsp != thread->came.rsp - sizeof(uint64_t);
+}
+
+bool ph_behind_has_run(struct ph_thread *thread, const struct ph_site *site)
+{
+	struct ph_insn insn = site->insn;
+	ph_addr top;
+
+	/* Not known before the first pass. */
+	if (!insn.length && ph_decode_at(thread, site->addr, &insn, NULL) < 0)
+		return false;
+	if (insn.length > 1)
+		return true;
+	/* A function's first push finds on top of the stack what its call left, and leaves something else there. */
+	return is_push(site) &&
+	       ph_space_read(thread->process->space, thread->tid, thread->view.regs.rsp, &top, sizeof(top), NULL) >= 0 &&
+	       ph_beginning_follows_call(thread, top);
+}
+
+void ph_behind_note(struct ph_thread *thread)
+{
+	struct ph_site *site;
+
+	if (!thread->view.have)
+		return;
+	site = ph_space_site_find(thread->process->space, thread->view.regs.rip - 1);
+	if (site)
+		site->behind = PH_BEHIND_ANYHOW;
+}
