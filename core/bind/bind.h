@@ -65,6 +65,10 @@ static inline void ph_bind_leave(void)
 int ph_bind_open(struct ph_bind *bind);
 /* The JIT compiler and the library jit, before the first script that has anything in it; false and a kept error. */
 bool ph_bind_open_compiler(struct ph_bind *bind);
+/* The library ffi, in the registry. */
+#define PH_BIND_FFI "ptracehook.ffi"
+/* libm, for whoever looks for its functions by their names; NULL: dlerror(3) says why. */
+void *ph_bind_load_math(void);
 /* The functions and classes of ptracehook.core that the start does without; once. */
 void ph_bind_open_rest(lua_State *L);
 void ph_bind_close(struct ph_bind *bind);

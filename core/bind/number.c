@@ -38,19 +38,18 @@ static uint16_t make(lua_State *L, const char *what, const void *ret[PROBES])
 	uint16_t number;
 
 	luaL_checkstack(L, PROBES + 8, NULL);
-	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-	lua_getfield(L, -1, "ffi");		/* loaded ffi */
+	lua_getfield(L, LUA_REGISTRYINDEX, PH_BIND_FFI);	/* ffi */
 	lua_rawgeti(L, LUA_REGISTRYINDEX, tonumber_ref);
 	lua_getfield(L, -2, "typeof");
 	lua_pushstring(L, what);
-	lua_call(L, 1, 1);			/* loaded ffi tonumber type */
-	lua_call(L, 1, 1);			/* loaded ffi id */
+	lua_call(L, 1, 1);			/* ffi tonumber type */
+	lua_call(L, 1, 1);			/* ffi id */
 	number = (uint16_t)lua_tointeger(L, -1);
 	lua_pop(L, 1);
 	for (int i = 0; i < PROBES; i++) {
 		lua_getfield(L, -1 - i, "new");
 		lua_pushstring(L, what);
-		lua_call(L, 1, 1);		/* loaded ffi object… */
+		lua_call(L, 1, 1);		/* ffi object… */
 		ret[i] = lua_topointer(L, -1);
 	}
 	return number;
@@ -101,9 +100,7 @@ static void measure(lua_State *L)
 
 	if (luaL_loadbuffer(L, makers, sizeof(makers) - 1, "=ptracehook/number.c") != 0)
 		lua_error(L);
-	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
-	lua_getfield(L, -1, "ffi");
-	lua_remove(L, -2);
+	lua_getfield(L, LUA_REGISTRYINDEX, PH_BIND_FFI);
 	lua_pushlightuserdata(L, &ph_bind.now.cell);
 	lua_call(L, 2, 2);			/* push_u64 push_i64 */
 	push_i64_ref = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -1,3 +1,4 @@
+#include <dlfcn.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -85,13 +86,37 @@ static int l_load(lua_State *L)
 	return 1;
 }
 
+void *ph_bind_load_math(void)
+{
+	static void *library;
+
+	if (!library)
+		library = dlopen("libm.so.6", RTLD_LAZY | RTLD_GLOBAL);
+	return library;
+}
+
+/* Modules in C may expect libm in the program, as every other Lua has it there. */
+static int l_with_math(lua_State *L)	/* upvalue: what is called */
+{
+	ph_bind_load_math();
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+	return lua_gettop(L);
+}
+
 /* Ours come first, behind package.preload: nothing in a script's folder stands in for them by accident. */
 static void add_searcher(lua_State *L)
 {
 	lua_getglobal(L, "package");
-	lua_getfield(L, -1, "loaders");		/* package loaders */
+	lua_getfield(L, -1, "loadlib");
+	lua_pushcclosure(L, l_with_math, 1);
+	lua_setfield(L, -2, "loadlib");
+	lua_getfield(L, -1, "loaders");		/* package loaders: preload, Lua, C, a part of one in C */
 	for (int i = (int)lua_objlen(L, -1); i >= 2; i--) {
 		lua_rawgeti(L, -1, i);
+		if (i > 2)
+			lua_pushcclosure(L, l_with_math, 1);
 		lua_rawseti(L, -2, i + 1);
 	}
 	lua_pushcfunction(L, l_searcher);
@@ -298,6 +323,29 @@ bool ph_bind_open_compiler(struct ph_bind *bind)
 	return ph_bind_call(bind->L, 0, 0);
 }
 
+static int l_ffi(lua_State *L)		/* upvalue: the library */
+{
+	ph_bind_load_math();
+	lua_pushvalue(L, lua_upvalueindex(1));
+	return 1;
+}
+
+/* We have the library ffi already; whoever asks for it from now on may want functions of libm. */
+static void hand_out_ffi(lua_State *L)
+{
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "preload");
+	lua_getfield(L, -2, "loaded");		/* package preload loaded */
+	lua_getfield(L, -1, LUA_FFILIBNAME);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, PH_BIND_FFI);
+	lua_pushcclosure(L, l_ffi, 1);
+	lua_setfield(L, -3, LUA_FFILIBNAME);
+	lua_pushnil(L);
+	lua_setfield(L, -2, LUA_FFILIBNAME);
+	lua_pop(L, 3);
+}
+
 /* Nothing is collected meanwhile: that would cost more than all of it. */
 static int l_open(lua_State *L)
 {
@@ -313,6 +361,7 @@ static int l_open(lua_State *L)
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "ptracehook");
 	lua_call(L, 1, 0);
+	hand_out_ffi(L);
 	lua_gc(L, LUA_GCRESTART, -1);
 	return 0;
 }

@@ -176,10 +176,12 @@ test_a_c_module() {
 	mkdir luaclib
 	cat >answer.c <<-'END'
 		#include <lauxlib.h>
+		#include <math.h>
 		int luaopen_answer(lua_State *L);
 		int luaopen_answer(lua_State *L)
 		{
-			lua_pushinteger(L, 42);
+			/* Of libm, which is the program's: it names no library itself. */
+			lua_pushinteger(L, 37 + (lua_Integer)hypot(3 * lua_gettop(L), 4 * lua_gettop(L)));
 			return 1;
 		}
 	END
@@ -192,6 +194,23 @@ test_a_c_module() {
 	mv luaclib/answer.so .
 	run "$PTRACEHOOK" -e 'print(require "answer")'
 	expect_stdout 42
+}
+
+# Loaded when something is decoded: without it all else works, hits too, and what does not says why.
+test_without_the_disassembler() {
+	local library
+	library=$(ldconfig -p | awk '/libZydis\.so\.4/ { print $NF; exit }')
+	[ -n "$library" ] || skip "no libZydis where the dynamic linker looks"
+	unshare -rm true 2>/dev/null || skip "no mount namespaces here"
+	run unshare -rm sh -c "mount --bind /dev/null '$library' && exec \"\$PTRACEHOOK\" \"\$@\"" sh -e '
+		local calls = bp("calc", function() end)
+		print(select(2, pcall(disasm, "calc", 1)))
+		print(select(2, pcall(asm, "nop")))
+		on("exit", function() print(calls.hits) end)' -- "$TARGETS/calc_pie"
+	expect_status 0
+	grep -q 'disasm: .*install libzydis4.0' stdout || fail "disasm says something else"
+	grep -q 'assemble: .*install libzydis4.0' stdout || fail "asm says something else"
+	[ "$(tail -n 1 stdout)" = 2 ] || fail "hits were lost"
 }
 
 # The unwinder must be the one that the module's own frames know (core/bind/unwind.c).
