@@ -21,6 +21,7 @@
 #include "engine/step.h"
 #include "engine/syscall.h"
 #include "engine/tripwire.h"
+#include "engine/usual.h"
 #include "engine/until.h"
 #include "engine/watch_hit.h"
 #include "os/ptrace.h"
@@ -75,11 +76,12 @@ static void call_owners(struct ph_thread *thread, ph_addr addr, const struct fro
 
 			pass->kind = kind == PH_EVENT_BREAKPOINT ? pass->kind : kind;
 		} else if (!tripwire) {
-			if (!selected) {
+			if (!selected && thread->returns.n) {
 				ph_returns_look(thread, &pass->plan);
 				ph_returns_enter(thread, &pass->plan);
-				ph_session_select(thread->process->session, thread);
 			}
+			if (!selected && thread->process->session->selected != thread)
+				ph_session_select(thread->process->session, thread);
 			selected = true;
 			ph_pass_call(pass, thread, frozen->all[i].breakpoint, addr);
 		}
@@ -93,13 +95,16 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 {
 	struct ph_session *session = thread->process->session;
 	struct ph_pass pass = { .kind = PH_EVENT_BREAKPOINT };
+	struct ph_space *space = thread->process->space;
 	struct frozen frozen;
 	struct ph_err err;
 	ph_addr addr = site->addr;
+	uint64_t n_armed = space->n_armed;
+	size_t n_sites = space->n_sorted;
 	int r;
 
 	thread->stop_signal = 0;
-	if (ph_invocation_take_exit(thread, addr))
+	if (thread->invocation && ph_invocation_take_exit(thread, addr))
 		return;
 	ph_thread_set_rip(thread, addr);
 	/* An int3 of the program's own there would have cost it the same. */
@@ -112,6 +117,12 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 	}
 	if (!thread->process->silent)
 		call_owners(thread, addr, &frozen, &pass);
+	/* As many sites, and none put in since: it is still there. */
+	if (thread->process->space == space && space->n_armed == n_armed && space->n_sorted == n_sites && !pass.skip &&
+	    ph_usual_plan(session, &pass.plan) && ph_usual_hit(thread, site) && ph_resume_by_copy(thread, site)) {
+		thaw(&frozen);
+		return;
+	}
 	if (thread->state == PH_THREAD_STOPPED) {
 		r = thread->rewound ? 0 : ph_pass_move(thread, addr, &pass, &err);
 		if (r < 0)

@@ -1,43 +1,50 @@
 #include "engine/event.h"
 
 #include <signal.h>
-#include <stddef.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-static const struct {
-	int event;
-	enum ph_stop_kind kind;
-} events[] = {
-	{ PTRACE_EVENT_CLONE, PH_STOP_CLONE },
-	{ PTRACE_EVENT_FORK, PH_STOP_FORK },
-	{ PTRACE_EVENT_VFORK, PH_STOP_VFORK },
-	{ PTRACE_EVENT_VFORK_DONE, PH_STOP_VFORK_DONE },
-	{ PTRACE_EVENT_EXEC, PH_STOP_EXEC },
-	{ PTRACE_EVENT_EXIT, PH_STOP_EXITING },
-	{ PTRACE_EVENT_SECCOMP, PH_STOP_SECCOMP },
-};
+#define STOPPED_BY(what) ((what) << 8 | 0x7f)
+
+static enum ph_stop_kind kind_of(int event)
+{
+	switch (event) {
+	case PTRACE_EVENT_CLONE:
+		return PH_STOP_CLONE;
+	case PTRACE_EVENT_FORK:
+		return PH_STOP_FORK;
+	case PTRACE_EVENT_VFORK:
+		return PH_STOP_VFORK;
+	case PTRACE_EVENT_VFORK_DONE:
+		return PH_STOP_VFORK_DONE;
+	case PTRACE_EVENT_EXEC:
+		return PH_STOP_EXEC;
+	case PTRACE_EVENT_EXIT:
+		return PH_STOP_EXITING;
+	default:
+		return PH_STOP_OTHER;
+	}
+}
 
 struct ph_stop ph_stop_decode(int status)
 {
 	int sig = WSTOPSIG(status), event = status >> 16;
 
 	/* Nearly every stop. */
-	if (status == (SIGTRAP << 8 | 0x7f))
+	if (status == STOPPED_BY(SIGTRAP))
 		return (struct ph_stop){ PH_STOP_TRAP, SIGTRAP };
+	if (status == STOPPED_BY(SIGTRAP | PTRACE_EVENT_SECCOMP << 8))
+		return (struct ph_stop){ PH_STOP_SECCOMP, PTRACE_EVENT_SECCOMP };
+	if (status == STOPPED_BY(SIGTRAP | 0x80))
+		return (struct ph_stop){ PH_STOP_SYSCALL, SIGTRAP };
 	if (WIFEXITED(status))
 		return (struct ph_stop){ PH_STOP_EXITED, WEXITSTATUS(status) };
 	if (WIFSIGNALED(status))
 		return (struct ph_stop){ PH_STOP_KILLED, WTERMSIG(status) };
 	if (event == PTRACE_EVENT_STOP)
 		return (struct ph_stop){ sig == SIGTRAP ? PH_STOP_INTERRUPT : PH_STOP_GROUP, sig };
-	for (size_t i = 0; event && i < sizeof(events) / sizeof(events[0]); i++)
-		if (events[i].event == event)
-			return (struct ph_stop){ events[i].kind, event };
 	if (event)
-		return (struct ph_stop){ PH_STOP_OTHER, event };
-	if (sig == (SIGTRAP | 0x80))
-		return (struct ph_stop){ PH_STOP_SYSCALL, SIGTRAP };
+		return (struct ph_stop){ kind_of(event), event };
 	return (struct ph_stop){ sig == SIGTRAP ? PH_STOP_TRAP : PH_STOP_SIGNAL, sig };
 }
 

@@ -26,11 +26,9 @@ static bool leave_from(struct ph_thread *thread, ph_addr rip)
 	return true;
 }
 
-void ph_inside_leave(struct ph_thread *thread)
+void ph_inside_look(struct ph_thread *thread)
 {
-	thread->left_copy = 0;
-	if (thread->process->space->slots.n_chunks && ph_thread_regs_fetch(thread, NULL) >= 0)
-		leave_from(thread, thread->view.regs.rip);
+	leave_from(thread, thread->view.regs.rip);
 }
 
 bool ph_inside_is_spoilt(const struct ph_thread *thread, ph_addr at)

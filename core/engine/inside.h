@@ -10,8 +10,19 @@
 
 #include "engine/thread.h"
 
+/* The thread has just stopped, in memory of ours perhaps. */
+void ph_inside_look(struct ph_thread *thread);
+
 /* The thread has just stopped. */
-void ph_inside_leave(struct ph_thread *thread);
+static inline void ph_inside_leave(struct ph_thread *thread)
+{
+	const struct ph_slots *slots = &thread->process->space->slots;
+
+	thread->left_copy = 0;
+	if (slots->n_chunks && ph_thread_regs_fetch(thread, NULL) >= 0 &&
+	    thread->view.regs.rip - slots->low < slots->high - slots->low)
+		ph_inside_look(thread);
+}
 
 /*
  * The thread has run an int3 that stands where its copy should: somebody wrote over our memory. True: it is out, and no

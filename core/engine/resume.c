@@ -22,6 +22,7 @@
 #include "engine/step.h"
 #include "engine/untraced.h"
 #include "engine/until.h"
+#include "engine/usual.h"
 #include "os/ptrace.h"
 
 struct ph_event ph_resume_event(struct ph_thread *thread, enum ph_event_kind kind)
@@ -120,6 +121,46 @@ static void go_on_rewound(struct ph_thread *thread)
 		ph_resume(thread);
 }
 
+/* It was resumed, or r says why not. */
+static bool is_off(struct ph_thread *thread, int r, enum ph_call_way way)
+{
+	struct ph_err err;
+
+	/* -ESRCH: killed while it was stopped. Its end is on the way. */
+	if (r < 0 && r != -ESRCH) {
+		ph_err_set_in(&err, r, "resume", thread->tid);
+		ph_resume_fail(thread->process->session, r, &err);
+		return false;
+	}
+	ph_call_resumed(&thread->call, way);
+	ph_thread_set_running(thread);
+	return true;
+}
+
+/* What is usual (usual.h), of all that follows. */
+static void go_freely(struct ph_thread *thread)
+{
+	enum ph_call_way way = call_way(thread);
+	struct ph_err err;
+	int r = ph_thread_regs_flush(thread, &err);
+
+	if (r < 0 && r != -ESRCH) {
+		ph_resume_fail(thread->process->session, r, &err);
+		return;
+	}
+	thread->told_next = 0;
+	if (is_off(thread, resumes[way](thread->tid, 0), way))
+		thread->step.over_call = thread->in_vfork = false;
+}
+
+bool ph_resume_by_copy(struct ph_thread *thread, const struct ph_site *site)
+{
+	if (!ph_inside_enter_slot(thread, site->slot))
+		return false;
+	go_freely(thread);
+	return true;
+}
+
 static void go(struct ph_thread *thread)
 {
 	struct ph_err err;
@@ -186,14 +227,8 @@ static void go(struct ph_thread *thread)
 		ph_step_note_touches(thread);
 	}
 	r = listen ? ph_os_listen(thread->tid) : step ? ph_os_step(thread->tid, sig) : resumes[way](thread->tid, sig);
-	/* -ESRCH: killed while it was stopped. Its end is on the way. */
-	if (r < 0 && r != -ESRCH) {
-		ph_err_set_in(&err, r, "resume", thread->tid);
-		ph_resume_fail(thread->process->session, r, &err);
+	if (!is_off(thread, r, way))
 		return;
-	}
-	ph_call_resumed(&thread->call, way);
-	ph_thread_set_running(thread);
 	thread->step.on = steps;
 	thread->step.over_call = over_call;
 	thread->in_vfork = thread->vforking;
@@ -476,6 +511,11 @@ void ph_resume(struct ph_thread *thread)
 
 	if (thread->state != PH_THREAD_STOPPED || ph_thread_has_pending(thread) || ph_session_is_done(session))
 		return;
+	if (ph_usual_thread(thread)) {
+		if (finish_call(thread))
+			go_freely(thread);
+		return;
+	}
 	if (ph_until_stays(thread))
 		return;
 	ph_loader_attend(thread);
@@ -552,6 +592,10 @@ bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread
 void ph_resume_plan(struct ph_thread *thread, enum ph_event_kind kind, struct ph_plan *plan,
 		  struct ph_breakpoint *breakpoint)
 {
+	if (!thread->rewound && ph_usual_plan(thread->process->session, plan)) {
+		ph_resume(thread);
+		return;
+	}
 	if (plan->signal && kind != PH_EVENT_SIGNAL && !thread->rewound)
 		ph_signal_inject(thread, plan->signal);
 	if (!ph_resume_session_plan(thread->process->session, thread, kind, plan, breakpoint))

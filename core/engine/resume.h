@@ -13,6 +13,9 @@
 
 void ph_resume(struct ph_thread *thread);
 
+/* The thread stands at the site, and nothing is asked for but that it goes on (usual.h). False: it has to be stepped. */
+bool ph_resume_by_copy(struct ph_thread *thread, const struct ph_site *site);
+
 /* Every thread of the session that stands still and has nothing pending. */
 void ph_resume_session(struct ph_session *session);
 

@@ -161,27 +161,48 @@ static bool is_late(int64_t deadline)
 	return deadline != PH_WAIT_FOREVER && ph_os_now() - deadline >= LATE_NS;
 }
 
+/* Between most stops there is nothing to do but to wait for the next: asked at once, without a loop for each question. */
+static bool is_quiet(const struct served *served)
+{
+	if (!ph_list_is_empty(&served->tracer->pending))
+		return false;
+	for (size_t i = 0; i < served->n; i++) {
+		const struct ph_session *session = served->sessions[i];
+
+		if (session->has_orphans || session->has_held || !ph_list_is_empty(&session->sleepers) ||
+		    ph_session_is_done(session))
+			return false;
+	}
+	return true;
+}
+
+/* is_over may be NULL: never. */
 static int serve(const struct served *served, bool (*is_over)(void *), void *user, int64_t deadline, struct ph_err *err)
 {
 	bool late = false;
 
-	while (!is_over(user) && get_ready(served)) {
+	while (!is_over || !is_over(user)) {
+		bool quiet = is_quiet(served);
 		struct ph_thread *thread;
-		int64_t next;
+		int64_t next = deadline;
 		int r;
 
+		if (!quiet && !get_ready(served))
+			break;
 		if (ph_tracer_is_interrupted(served->tracer))
 			return ph_err_say(err, -EINTR, "run", "interrupted");
-		resume_held(served);
-		thread = next_pending(served);
-		if (thread) {
-			ph_dispatch(thread, ph_thread_take_pending(thread));
-			continue;
+		if (!quiet) {
+			resume_held(served);
+			thread = next_pending(served);
+			if (thread) {
+				ph_dispatch(thread, ph_thread_take_pending(thread));
+				continue;
+			}
+			next = next_time(served);
+			next = deadline < next ? deadline : next;
 		}
 		if (late)
 			return ph_err_set(err, -ETIMEDOUT, "run");
-		next = next_time(served);
-		next = deadline < next ? deadline : next;
 		r = take_status(served, next);
 		late = is_late(deadline);
 		if (r == -ETIMEDOUT && next != deadline)
@@ -196,7 +217,7 @@ static int serve(const struct served *served, bool (*is_over)(void *), void *use
 	return 0;
 }
 
-/* Until is_over, or the run of one of them is. */
+/* Until is_over (NULL: never), or the run of one of them is. */
 static int serve_all(struct ph_session *const *sessions, size_t n, bool (*is_over)(void *), void *user, int64_t deadline,
 		     struct ph_err *err)
 {
@@ -222,12 +243,6 @@ int ph_run_until(struct ph_session *session, bool (*is_over)(void *), void *user
 		 struct ph_err *err)
 {
 	return ph_session_is_done(session) ? 0 : serve_all(&session, 1, is_over, user, deadline, err);
-}
-
-static bool is_never_over(void *user)
-{
-	(void)user;
-	return false;
 }
 
 /* Everything out, its functions never called again. */
@@ -301,7 +316,7 @@ static int run_all(struct ph_session **live, size_t n, int64_t deadline, struct 
 		size_t left = 0;
 
 		if (r >= 0 && !is_any_done(live, n))
-			r = serve_all(live, n, is_never_over, NULL, deadline, err);
+			r = serve_all(live, n, NULL, NULL, deadline, err);
 		for (size_t i = 0; i < n; i++) {
 			int failed;
 

@@ -29,6 +29,10 @@ int ph_slots_add_chunk(struct ph_slots *slots, ph_addr base, size_t size)
 		free(list);
 		return -ENOMEM;
 	}
+	if (!slots->n_chunks || base < slots->low)
+		slots->low = base;
+	if (base + size > slots->high)
+		slots->high = base + size;
 	chunks[slots->n_chunks++] = (struct ph_chunk){ .base = base, .size = size, .slots = list };
 	return 0;
 }

@@ -30,6 +30,7 @@ struct ph_chunk {
 struct ph_slots {
 	struct ph_chunk *chunks;	/* owned */
 	size_t n_chunks;
+	ph_addr low, high;			/* all chunks lie between the two */
 	struct ph_map by_site;		/* address of an instruction: struct ph_slot, the newest */
 	ph_addr return_trap;		/* in a slot of its own: an int3 that functions return to (invoke.h); 0: none */
 	bool refused;			/* the target can have no scratch memory, or took it away */

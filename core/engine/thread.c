@@ -111,11 +111,6 @@ void ph_thread_set_pending(struct ph_thread *thread, int status)
 	ph_list_add_tail(&thread->process->session->tracer->pending, &thread->in_pending);
 }
 
-bool ph_thread_has_pending(const struct ph_thread *thread)
-{
-	return !ph_list_is_empty(&thread->in_pending);
-}
-
 int ph_thread_take_pending(struct ph_thread *thread)
 {
 	ph_list_remove(&thread->in_pending);
@@ -164,12 +159,6 @@ int ph_thread_regs_fetch(struct ph_thread *thread, struct ph_err *err)
 		thread->view.dirty = PH_DIRTY_ANY;
 	}
 	return 0;
-}
-
-void ph_thread_set_rip(struct ph_thread *thread, ph_addr rip)
-{
-	thread->view.regs.rip = rip;
-	thread->view.dirty |= PH_DIRTY_RIP;
 }
 
 /*

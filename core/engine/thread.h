@@ -88,11 +88,21 @@ struct ph_thread {
 	int stop_signal;		/* signal-delivery stop: the signal, delivered on resume unless changed; else 0 */
 	siginfo_t *siginfo;		/* while hooks of a signal run: what it comes with; borrowed from dispatch */
 	bool is_fault;			/* … which the instruction at rip raised */
-	bool group_stopped;		/* in a group stop: resumed by PTRACE_LISTEN */
-	bool vforking;			/* stands in a vfork event: goes into the kernel when resumed */
 	bool in_vfork;			/* waits in the kernel for a vfork child: cannot be stopped, nor run */
-	bool held;			/* stopped by us so that another one can step */
-	bool options_stale;		/* the session's policy changed: set them before it goes on */
+	/* What most stops have nothing of, to be asked for at once (usual.h). */
+	union {
+		struct {
+			bool group_stopped;	/* in a group stop: resumed by PTRACE_LISTEN */
+			bool vforking;		/* stands in a vfork event: goes into the kernel when resumed */
+			bool held;		/* stopped by us so that another one can step */
+			bool options_stale;	/* the session's policy changed: set them before it goes on */
+			bool unguarded;		/* a trap of ours may have cost the program its handling of SIGTRAP (guard.h) */
+			bool stepped;		/* it went on by a single step of ours: a step's trap is that (tell.h) */
+			bool step_shows;	/* the trap flag that the kernel shows is that of our steps */
+			bool told;		/* the instruction at told_at was told, and has not run since */
+		};
+		uint64_t unusual;
+	};
 	bool newborn;			/* its first stop is still to be dispatched */
 	bool exit_told;			/* PH_EVENT_THREAD_EXIT was emitted */
 	struct ph_process *born;	/* counted; the child of the fork event that is pending, or NULL */
@@ -123,7 +133,6 @@ struct ph_thread {
 	unsigned int n_sleepers;	/* while there are any it stays stopped */
 	struct ph_returns returns;	/* calls in flight, in the order made (returns.h) */
 
-	bool unguarded;			/* a trap of ours may have cost the program its handling of SIGTRAP (guard.h) */
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
 	ph_addr left_copy;		/* where in a copy it was seen at this stop; 0: it was not */
 
@@ -136,12 +145,9 @@ struct ph_thread {
 
 	struct ph_armed armed;
 
-	bool stepped;			/* it went on by a single step of ours: a step's trap is that (tell.h) */
 	struct ph_access_range touches[PH_ACCESSES_MAX];	/* stepped: what the instruction reads and writes, for soft watches */
 	unsigned int n_touches;
-	bool step_shows;		/* the trap flag that the kernel shows is that of our steps */
 	bool rewound;			/* a snapshot was restored since it stopped: what callbacks wanted of this stop is void */
-	bool told;			/* the instruction at told_at was told, and has not run since */
 	ph_addr told_at;
 	ph_addr told_next;		/* the instruction behind it in memory, where somebody asks for branches; 0: not known */
 
@@ -168,7 +174,10 @@ void ph_thread_set_running(struct ph_thread *thread);
 
 /* Leaves a status for dispatch, after those that wait already. */
 void ph_thread_set_pending(struct ph_thread *thread, int status);
-bool ph_thread_has_pending(const struct ph_thread *thread);
+static inline bool ph_thread_has_pending(const struct ph_thread *thread)
+{
+	return !ph_list_is_empty(&thread->in_pending);
+}
 int ph_thread_take_pending(struct ph_thread *thread);
 
 void ph_thread_end_pass(struct ph_thread *thread);
@@ -177,7 +186,11 @@ void ph_thread_end_pass(struct ph_thread *thread);
 int ph_thread_regs_fetch(struct ph_thread *thread, struct ph_err *err);
 
 /* For engine code that has fetched: the instruction pointer. Whoever changes others says PH_DIRTY_ANY in view.dirty. */
-void ph_thread_set_rip(struct ph_thread *thread, ph_addr rip);
+static inline void ph_thread_set_rip(struct ph_thread *thread, ph_addr rip)
+{
+	thread->view.regs.rip = rip;
+	thread->view.dirty |= PH_DIRTY_RIP;
+}
 
 /* What was changed, written back. */
 int ph_thread_regs_flush(struct ph_thread *thread, struct ph_err *err);

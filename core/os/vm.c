@@ -5,12 +5,14 @@
 #include <limits.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "os/fault.h"
 #include "os/procfs.h"
 #include "os/ptrace.h"
+#include "os/raw.h"
 
 #define WORD sizeof(uint64_t)
 #define LITTLE 1024	/* bytes that /proc/PID/mem reads faster than process_vm_readv */
@@ -49,8 +51,9 @@ int ph_os_vm_read(pid_t tid, int fd, ph_addr addr, void *buf, size_t len, size_t
 
 		ph_os_fault_now(tid);
 		/* An offset past 2^63 is negative to pread: such addresses are the kernel's, nobody can read them. */
-		n = (int64_t)(addr + done) < 0 ? -1 : pread(fd, (char *)buf + done, len - done, (off_t)(addr + done));
-		if (n < 0 && errno == EINTR)
+		n = (int64_t)(addr + done) < 0 ? -EIO :
+		    ph_os_raw(SYS_pread64, fd, (long)((char *)buf + done), (long)(len - done), (long)(addr + done));
+		if (n == -EINTR)
 			continue;
 		if (n <= 0)
 			break;
