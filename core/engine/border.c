@@ -46,6 +46,105 @@ static int leave_kernel(struct ph_thread *thread, const char *op, bool *ret_regr
 	}
 }
 
+#define CALL_INSN_LENGTH 2	/* `syscall` and `int 0x80` alike (Intel SDM vol. 2) */
+
+/* True when it stands at the entry of a system call; its registers are fetched then. */
+static bool is_at_entry(struct ph_thread *thread, struct ph_border_entry *entry)
+{
+	siginfo_t info;
+	int event = event_of(thread, &info);
+
+	entry->by_filter = event == PH_STOP_SECCOMP;
+	return (event == PH_STOP_SECCOMP || event == PH_STOP_SYSCALL) && ph_thread_regs_fetch(thread, NULL) >= 0 &&
+	       (int64_t)thread->fetched.rax == -ENOSYS && (int64_t)thread->fetched.orig_rax >= 0;
+}
+
+/* The call is not made: a number below zero is none to the kernel (kernel/entry/common.c). */
+static int leave_entry(struct ph_thread *thread, const char *op, struct ph_border *border, struct ph_err *err)
+{
+	struct ph_border_entry *entry = &border->entry;
+	struct user_regs_struct *regs = &thread->view.regs;
+	int r;
+
+	if (border->call.loans)
+		return busy(thread, op, "a system call whose strings were set", err);
+	entry->wanted = *regs;
+	entry->regs = thread->fetched;
+	*regs = thread->fetched;
+	regs->orig_rax = (uint64_t)-1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	r = leave_kernel(thread, op, &border->regroup, err);
+	if (r >= 0)
+		r = ph_thread_regs_fetch(thread, err);
+	if (r < 0)
+		return r;
+	regs->rip -= CALL_INSN_LENGTH;
+	regs->rax = entry->regs.orig_rax;
+	regs->orig_rax = (uint64_t)-1;
+	thread->view.dirty = PH_DIRTY_ANY;
+	r = ph_thread_regs_flush(thread, err);
+	entry->regs = thread->fetched;
+	entry->left = r >= 0;
+	return r;
+}
+
+/* To its next stop of this kind. False: something else came up, and is pending. */
+static bool run_to(struct ph_thread *thread, enum ph_alone_how how, enum ph_stop_kind wanted, bool *ret_regroup)
+{
+	for (;;) {
+		struct ph_stop stop;
+		siginfo_t info;
+		int status;
+
+		if (ph_alone_run(thread, how, 0, &status, NULL) < 0)
+			return false;
+		stop = ph_stop_decode(status);
+		*ret_regroup |= stop.kind == PH_STOP_GROUP;
+		if (stop.kind == wanted)
+			return true;
+		if (stop.kind == PH_STOP_INTERRUPT || stop.kind == PH_STOP_GROUP)
+			continue;
+		if (stop.kind == PH_STOP_SIGNAL && ph_os_siginfo_read(thread->tid, &info) >= 0 &&
+		    ph_signal_put_off(thread, &info) >= 0)
+			continue;
+		ph_thread_set_pending(thread, status);
+		return false;
+	}
+}
+
+static bool is_where_it_left(const struct ph_thread *thread, const struct ph_border_entry *entry)
+{
+	return thread->state == PH_THREAD_STOPPED && !ph_thread_has_pending(thread) && !thread->stop_signal &&
+	       thread->fetched.rip == entry->regs.rip && thread->fetched.rsp == entry->regs.rsp &&
+	       thread->fetched.rax == entry->regs.rax;
+}
+
+/* By its instruction, with every signal blocked: none may come in between, whose handler would make other calls. */
+static bool enter_again(struct ph_thread *thread, const struct ph_border_entry *entry)
+{
+	bool regroup = false, entered;
+	uint64_t mask;
+
+	if (ph_thread_regs_fetch(thread, NULL) < 0 || !is_where_it_left(thread, entry) ||
+	    ph_os_sigmask_read(thread->tid, &mask) < 0 || ph_os_sigmask_write(thread->tid, UINT64_MAX) < 0)
+		return false;
+	thread->view.regs = entry->regs;
+	thread->view.dirty = PH_DIRTY_ANY;
+	entered = run_to(thread, PH_ALONE_SYSCALL, PH_STOP_SYSCALL, &regroup) &&
+		  (!entry->by_filter || run_to(thread, PH_ALONE_ON, PH_STOP_SECCOMP, &regroup));
+	if (thread->state != PH_THREAD_STOPPED)
+		return false;
+	ph_os_sigmask_write(thread->tid, mask);
+	if (regroup)
+		ph_os_interrupt(thread->tid);
+	ph_signal_resend(thread);
+	if (!entered || ph_thread_regs_fetch(thread, NULL) < 0)
+		return false;
+	thread->view.regs = entry->wanted;
+	thread->view.dirty = PH_DIRTY_ANY;
+	return true;
+}
+
 int ph_border_leave_event(struct ph_thread *thread, const char *op, siginfo_t *ret_info, bool *ret_regroup,
 			  struct ph_err *err)
 {
@@ -141,6 +240,8 @@ int ph_border_reach(struct ph_thread *thread, const char *op, struct ph_border *
 		return ph_thread_regs_fetch(thread, err);
 	if (ph_thread_has_pending(thread) && (r = ph_border_put_pending_aside(thread, op, border, err)) < 0)
 		return r;
+	if (border->call.view.phase == PH_CALL_ENTER && is_at_entry(thread, &border->entry))
+		return leave_entry(thread, op, border, err);
 	return ph_border_leave_event(thread, op, &border->info, &border->regroup, err);
 }
 
@@ -148,5 +249,9 @@ void ph_border_return(struct ph_thread *thread, struct ph_border *border, bool r
 {
 	if (reset && border->pending && thread->state == PH_THREAD_STOPPED)
 		ph_thread_set_pending(thread, border->pending);
+	/* A thread that stands elsewhere by now makes the call, if ever, as a new one. */
+	if (border->entry.left && !enter_again(thread, &border->entry))
+		border->call = (struct ph_call){ 0 };
+	border->call.emulated &= !border->entry.left;
 	take_call_back(thread, border);
 }

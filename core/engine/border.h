@@ -13,7 +13,16 @@
 
 #include "engine/thread.h"
 
+/* The entry of a system call: left without the call, and come to again by its own instruction. */
+struct ph_border_entry {
+	bool left;
+	bool by_filter;		/* which stop told of it */
+	struct user_regs_struct wanted;	/* there, as scripts have them */
+	struct user_regs_struct regs;	/* before the instruction */
+};
+
 struct ph_border {
+	struct ph_border_entry entry;
 	siginfo_t info;		/* what the kernel said of its stop */
 	bool regroup;		/* it stood in a group stop, or one came on the way */
 	int pending;		/* a status that dispatch has not seen; 0: none */
@@ -23,9 +32,10 @@ struct ph_border {
 };
 
 /*
- * Out of the event in which the thread stands, if it stands in one. -EBUSY, with words: a system call that is not made
- * yet, vfork, or a birth that is still to be told has to go on first; -ESRCH: it is ending. op: for words. Whatever it
- * gives, ph_border_return follows, once the registers are as they are to be.
+ * Out of the event in which the thread stands, if it stands in one; at the entry of a system call, to where that is not
+ * made yet. -EBUSY, with words: vfork, or a birth that is still to be told has to go on first, or strings of hooks lie
+ * where a call would write; -ESRCH: it is ending. op: for words. Whatever it gives, ph_border_return follows, once the
+ * registers are as they are to be: as they were here, for a thread that is to find itself at that entry again.
  */
 int ph_border_reach(struct ph_thread *thread, const char *op, struct ph_border *border, struct ph_err *err);
 

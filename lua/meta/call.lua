@@ -35,15 +35,15 @@ function f64(x) end
 --- that is copied back afterwards. Works outside of hooks and in them, also in hooks that fire within a call.
 ---
 --- The session runs meanwhile: other threads go on, hooks fire. Then the thread is as it was: registers, vector and
---- floating-point state, signal mask, errno, a system call that it was blocked in, a signal that it was about to get. The
---- stack below the red zone, and what the function did to memory, are not.
+--- floating-point state, signal mask, errno, a system call that it was blocked in or is about to make, a signal that it
+--- was about to get. The stack below the red zone, and what the function did to memory, are not.
 ---
 --- Errors (`Error`): EFAULT: the function raised a signal that would kill the program, and which; or it left by longjmp or
 --- an exception, which is seen when the thread next meets a breakpoint. ETIMEDOUT: it took longer than `timeout`. EINTR: a
---- hook ended the run. ESRCH: it ended its thread, or replaced the program. EBUSY: the thread stands at the entry of a
---- system call, or in vfork. EDEADLK: calls within hooks within calls, 200 deep. ENOTSUP: a seccomp filter in the target
---- forbids mapping the memory to return to. An error in a hook inside ends the run, and the call with it. A child that the
---- function forks dies when the function returns in it.
+--- hook ended the run. ESRCH: it ended its thread, or replaced the program. EBUSY: the thread stands in vfork, or at the
+--- entry of a system call whose strings `sc:set_str` has set. EDEADLK: calls within hooks within calls, 200 deep. ENOTSUP:
+--- a seccomp filter in the target forbids mapping the memory to return to. An error in a hook inside ends the run, and the
+--- call with it. A child that the function forks dies when the function returns in it.
 ---
 --- ```lua
 --- assert(call("calc", 20, 22) == 42)

@@ -213,8 +213,11 @@ function detach(options) end
 --- A spawned program whose system calls hooks watch has a seccomp filter of ours: those calls fail with ENOSYS while GDB
 --- lets it run (a warning says so; to look is harmless), unless `policy { seccomp = "off" }` was said before the first run.
 ---
---- Errors: there is no GDB, or it cannot be executed; no target, or one that has ended; the thread stands at the entry of a
---- system call, or the process in the middle of vfork (EBUSY). The target stands where it stood then.
+--- A thread at the entry of a system call stands before the instruction that makes it, and is at that entry again when the
+--- target is back, unless GDB let it run.
+---
+--- Errors: there is no GDB, or it cannot be executed; no target, or one that has ended; the process stands in the middle of
+--- vfork, or at the entry of a call whose strings `sc:set_str` has set (EBUSY). The target stands where it stood then.
 ---
 --- ```lua
 --- bp("calc", function()
