@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
@@ -13,7 +14,24 @@ static struct {
 	struct ph_stream *stream;
 	struct termios before;
 	bool raw;
+	volatile sig_atomic_t pty;	/* raw: the target's, which follows the size of ours */
+	struct sigaction on_resize;	/* raw: what was done about that before */
 } ours;
+
+static void on_resize(int sig)
+{
+	(void)sig;
+	ph_os_terminal_copy_size(STDIN_FILENO, ours.pty);
+}
+
+static void follow_size(int pty)
+{
+	const struct sigaction resize = { .sa_handler = on_resize, .sa_flags = SA_RESTART };
+
+	ours.pty = pty;
+	sigaction(SIGWINCH, &resize, &ours.on_resize);
+	ph_os_terminal_copy_size(STDIN_FILENO, pty);
+}
 
 /* What is typed. Its end is the target's too. */
 static void on_typed(struct ph_tracer *tracer, int fd, unsigned int events, void *user)
@@ -36,8 +54,10 @@ static void on_typed(struct ph_tracer *tracer, int fd, unsigned int events, void
 
 static void leave_terminal(void)
 {
-	if (ours.raw)
+	if (ours.raw) {
+		sigaction(SIGWINCH, &ours.on_resize, NULL);
 		ph_os_terminal_restore(STDIN_FILENO, &ours.before);
+	}
 	ours.raw = false;
 	ph_watched_remove(ours.watched);
 	ours.watched = NULL;
@@ -67,6 +87,8 @@ static int l_interactive_begin(lua_State *L)
 	ours.stream = stream;
 	stream->feeder = ours.watched;
 	ours.raw = stream->is_source && ph_os_terminal_make_raw(STDIN_FILENO, &ours.before) == 0;
+	if (ours.raw)
+		follow_size(stream->fd);
 	return 0;
 }
 

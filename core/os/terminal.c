@@ -57,6 +57,16 @@ int ph_os_pty_end_byte(int fd)
 	return modes.c_cc[VEOF] == _POSIX_VDISABLE ? -1 : modes.c_cc[VEOF];
 }
 
+void ph_os_terminal_copy_size(int from, int to)
+{
+	struct winsize size;
+	int before = errno;
+
+	if (ioctl(from, TIOCGWINSZ, &size) == 0 && (size.ws_row || size.ws_col))
+		ioctl(to, TIOCSWINSZ, &size);
+	errno = before;
+}
+
 int ph_os_terminal_make_raw(int fd, struct termios *ret_before)
 {
 	struct termios modes;

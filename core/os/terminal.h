@@ -20,6 +20,9 @@ int ph_os_pty_open(const struct ph_os_pty *pty, int *ret_ours, int *ret_theirs);
 int ph_os_pty_end_byte(int fd);
 
 /* Bytes of our own terminal pass as they are, until it is given its modes back. -ENOTTY: it is none. */
+/* The one terminal becomes as large as the other; whoever runs on it is told (SIGWINCH). May be called by handlers. */
+void ph_os_terminal_copy_size(int from, int to);
+
 int ph_os_terminal_make_raw(int fd, struct termios *ret_before);
 void ph_os_terminal_restore(int fd, const struct termios *before);
 

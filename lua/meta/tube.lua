@@ -191,7 +191,8 @@ function Tube:close() end
 function Tube:log(to) end
 
 --- Hands our own terminal to the target until it ends or closes its output: what is typed is sent, what it writes is shown.
---- To a pty each key goes as it is, ^C and ^D too; to a pipe lines go, and the end of what is typed (^D) closes it.
+--- To a pty each key goes as it is, ^C and ^D too, and it has our terminal's size; to a pipe lines go, and the end of what
+--- is typed (^D) closes it.
 ---
 --- Errors: no standard input to send to; the errors of hooks. The terminal is given back in any case.
 ---

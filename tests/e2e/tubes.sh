@@ -59,6 +59,20 @@ test_interactive_hands_the_terminal_to_a_pty() {
 	grep -q '^5' seen || fail "$(cat seen)"
 }
 
+test_interactive_on_a_pty_has_the_size_of_the_terminal() {
+	in_terminal '
+		local s = spawn { "/bin/bash", "-c", [[
+			trap "stty size" WINCH
+			stty size; echo ready; while read -t 0.1 x || [ $? -gt 128 ]; do :; done]], pty = {} }
+		print(s.io:interactive())'
+	shows '^ready'
+	tmux -S "$PWD/tmux" resize-window -x 93 -y 31
+	shows '^31 93'
+	keys C-d
+	shows 'status 0'
+	leave_terminal
+}
+
 test_interactive_runs_hooks_and_ends_with_the_target() {
 	in_terminal '
 		local s = spawn { os.getenv "TARGETS" .. "/reader", stdin = "pipe", stdout = "pipe" }
