@@ -112,7 +112,7 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 		thread->unguarded = true;
 	r = freeze(site, &frozen);
 	if (r < 0) {
-		ph_resume_fail(session, ph_err_set(&err, r, "run hook"), &err);
+		ph_session_fail(session, ph_err_set(&err, r, "run hook"), &err);
 		return;
 	}
 	if (!thread->process->silent)
@@ -126,7 +126,7 @@ static void on_breakpoint(struct ph_thread *thread, struct ph_site *site)
 	if (thread->state == PH_THREAD_STOPPED) {
 		r = thread->rewound ? 0 : ph_pass_move(thread, addr, &pass, &err);
 		if (r < 0)
-			ph_resume_fail(session, r, &err);
+			ph_session_fail(session, r, &err);
 		ph_resume_plan(thread, pass.kind, &pass.plan, pass.kind == PH_EVENT_BREAKPOINT ? pass.last : NULL);
 	}
 	thaw(&frozen);

@@ -134,7 +134,7 @@ bool ph_life_replace(struct ph_thread *thread)
 	r = open_space(thread, &space, &err);
 	if (r < 0) {
 		if (r != -ESRCH)
-			ph_resume_fail(session, r, &err);
+			ph_session_fail(session, r, &err);
 		return false;
 	}
 	set_space(process, space);
@@ -143,7 +143,7 @@ bool ph_life_replace(struct ph_thread *thread)
 	if (process->silent)
 		return true;
 	if (ph_thread_regs_fetch(thread, NULL) >= 0 && thread->view.regs.cs == USER_CODE_32) {
-		ph_resume_fail(session, ph_err_say(&err, -ENOEXEC, "exec", "process %d now runs a 32-bit program, which cannot be "
+		ph_session_fail(session, ph_err_say(&err, -ENOEXEC, "exec", "process %d now runs a 32-bit program, which cannot be "
 					 "traced here", process->pid), &err);
 		return false;
 	}

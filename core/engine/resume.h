@@ -36,9 +36,6 @@ bool ph_resume_session_plan(struct ph_session *session, struct ph_thread *thread
 /* Calls the handlers of an event, then does what they wanted. */
 void ph_resume_emit(struct ph_thread *thread, const struct ph_event *event);
 
-/* The session's run ends with this; the first failure counts. */
-void ph_resume_fail(struct ph_session *session, int code, const struct ph_err *err);
-
 struct ph_event ph_resume_event(struct ph_thread *thread, enum ph_event_kind kind);
 
 #endif

@@ -44,6 +44,14 @@ void ph_session_drop(struct ph_session *session)
 		free(session);
 }
 
+void ph_session_fail(struct ph_session *session, int code, const struct ph_err *err)
+{
+	if (session->failure.code)
+		return;
+	session->failure = *err;
+	session->failure.code = code;
+}
+
 void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason)
 {
 	struct ph_reason before = session->outcome;

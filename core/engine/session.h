@@ -83,6 +83,9 @@ static inline bool ph_session_is_done(const struct ph_session *session)
 /* Keeps the thread and the breakpoint that the reason names until the next one. */
 void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason);
 
+/* The run ends with this; the first failure is the one that it returns. */
+void ph_session_fail(struct ph_session *session, int code, const struct ph_err *err);
+
 /* Marks the session ended with this reason and takes it out of the tracer. Its processes must be gone. */
 void ph_session_end(struct ph_session *session, struct ph_reason reason);
 

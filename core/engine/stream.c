@@ -94,7 +94,7 @@ static void check_len(struct ph_stream *stream)
 		return;
 	ph_err_say(&err, -ENOBUFS, "run", "the target has written %zu MiB that nobody has read; read them, or spawn it with "
 		   "stdout = \"null\" or {file = name}", MOST >> 20);
-	ph_resume_fail(stream->session, -ENOBUFS, &err);
+	ph_session_fail(stream->session, -ENOBUFS, &err);
 }
 
 static void forward(const struct ph_stream *stream, const char *bytes, size_t len)

@@ -27,7 +27,7 @@ static bool read_call(struct ph_thread *thread, enum ph_os_call_op expected)
 		return true;
 	/* -ESRCH: killed while it was stopped. */
 	if (r != -ESRCH)
-		ph_resume_fail(session, ph_err_set_in(&err, r, "read system call", thread->tid), &err);
+		ph_session_fail(session, ph_err_set_in(&err, r, "read system call", thread->tid), &err);
 	return false;
 }
 

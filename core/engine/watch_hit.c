@@ -162,7 +162,7 @@ static bool tell(struct ph_thread *thread, unsigned int triggered, bool step_end
 	if (thread->state == PH_THREAD_STOPPED) {
 		r = users.execute && !thread->rewound ? move(thread, addr, &users, &pass, &err) : 0;
 		if (r < 0)
-			ph_resume_fail(session, r, &err);
+			ph_session_fail(session, r, &err);
 		/* Of several that want to stop, the last one's word is what is reported. */
 		if (pass.kind == PH_EVENT_BREAKPOINT)
 			pass.plan.watch = NULL;
