@@ -348,7 +348,7 @@ static int run(const struct arguments *args, const char *path)
 		target = ph_bind.target;
 	} else if (good && target && !target->was_run && !ph_session_has_ended(target)) {
 		ph_bind_set_current(target);
-		good = ph_script_call("drive");
+		good = ph_script_drive();
 	}
 	if (ph_bind.interrupted && (ph_bind.interrupted != SIGPIPE || good))
 		return ph_bind_interrupt_status();

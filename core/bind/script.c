@@ -1,5 +1,7 @@
 #include "bind/script.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,14 +168,73 @@ bool ph_script_run_chunk(const char *text, const char *name)
 	return ph_bind_call(L, 0, 0) && ph_bind_flush();
 }
 
+/* The whole file, owned by the caller; NULL: errno says why. */
+static char *read_file(const char *path, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
+	size_t len = 0, room = 0;
+	char *text = NULL;
+	ssize_t n = -1;
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		room = (size_t)st.st_size + 1;
+	while (fd >= 0 && room) {
+		char *more = realloc(text, room);
+
+		if (!more)
+			break;
+		text = more;
+		n = read(fd, text + len, room - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		room = len == room ? room * 2 : room;
+	}
+	error = errno;
+	if (fd >= 0)
+		close(fd);
+	if (n < 0) {
+		free(text);
+		errno = error;
+		return NULL;
+	}
+	*ret_len = len;
+	return text;
+}
+
+/* As luaL_loadfile does it, which goes through stdio: half of what a short script costs at its start. */
+static int load_file(lua_State *L, const char *path)
+{
+	size_t len;
+	char *text = read_file(path, &len);
+	int r;
+
+	if (!text) {
+		lua_pushfstring(L, "cannot open %s: %s", path, strerror(errno));
+		return LUA_ERRFILE;
+	}
+	if (len && !ph_bind_open_compiler(&ph_bind)) {
+		free(text);
+		return LUA_ERRERR;
+	}
+	lua_pushfstring(L, "@%s", path);
+	r = luaL_loadbuffer(L, text, len, lua_tostring(L, -1));
+	lua_remove(L, -2);
+	free(text);
+	return r;
+}
+
 bool ph_script_run_file(const char *path, int n_arguments, char **arguments)
 {
 	lua_State *L = ph_bind.L;
-	struct stat st;
+	int r = load_file(L, path);
 
-	if ((stat(path, &st) < 0 || st.st_size) && !ph_bind_open_compiler(&ph_bind))
+	if (r == LUA_ERRERR)
 		return false;
-	if (luaL_loadfile(L, path) != 0)
+	if (r != 0)
 		return keep_load_error(L);
 	luaL_checkstack(L, n_arguments, "too many arguments");
 	for (int i = 0; i < n_arguments; i++)
@@ -204,6 +265,25 @@ void ph_script_set_options(bool interactive, bool watch, const char *path, char 
 	}
 	lua_setfield(L, -2, "command_line");
 	lua_pop(L, 2);
+}
+
+/* session.lua's run where somebody asked for that, and else the method below it. */
+bool ph_script_drive(void)
+{
+	lua_State *L = ph_bind.L;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, "ptracehook.classes");
+	lua_getfield(L, -1, "Session");
+	lua_getfield(L, -1, "methods");		/* classes Session methods */
+	lua_getfield(L, -1, "run");
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		lua_getfield(L, -1, "run_ms");
+	}
+	lua_replace(L, -4);
+	lua_pop(L, 2);				/* run */
+	ph_bind_push_session(L, ph_bind.current);
+	return ph_bind_call(L, 1, 0);
 }
 
 bool ph_script_call(const char *function)

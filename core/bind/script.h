@@ -23,6 +23,9 @@ bool ph_script_run_file(const char *path, int n_arguments, char **arguments);
 /* core.command_line: -i, -w, the script's file or NULL, the spawned argv or NULL. */
 void ph_script_set_options(bool interactive, bool watch, const char *path, char **program);
 
+/* The target of the command line runs to its end, unless the script ran it itself. */
+bool ph_script_drive(void);
+
 /* One call of a function in lua/ptracehook/main.lua, for what the command line does in Lua. */
 bool ph_script_call(const char *function);
 

@@ -260,9 +260,9 @@ test_errors_pass_through_the_frames_of_a_cxx_module() {
 test_our_lua_files_may_come_from_a_folder_while_one_works_on_them() {
 	mkdir -p own/ptracehook
 	cp "$TOP"/lua/ptracehook/*.lua own/ptracehook
-	echo 'print "mine"' >>own/ptracehook/main.lua
-	sed -i '/^return M$/d' own/ptracehook/main.lua
-	echo 'return M' >>own/ptracehook/main.lua
+	echo 'print "mine"' >>own/ptracehook/relay.lua
+	sed -i '/^return M$/d' own/ptracehook/relay.lua
+	echo 'return M' >>own/ptracehook/relay.lua
 	run env PTRACEHOOK_LUA="$PWD/own" "$PTRACEHOOK" -e '' -- "$TARGETS/exits" code 7
 	expect_status 7
 	expect_stdout mine

@@ -29,6 +29,24 @@ describe("libraries", function()
 		assert.equal(1024, math.pow(2, 10))
 	end)
 
+	-- What is left once cannot be left again: EINVAL (rseq(2)). Where the C library has none it is the same.
+	it("runs in no restartable sequences of ours", function()
+		ffi.cdef [[
+			long syscall(long number, ...);
+			unsigned long pthread_self(void);
+			extern const ptrdiff_t __rseq_offset;
+		]]
+		local ok, offset = pcall(function() return ffi.C.__rseq_offset end)
+		if not ok then
+			return pending "a C library before 2.35"
+		end
+		local area = ffi.cast("char *", ffi.C.pthread_self()) + offset
+		local r = ffi.C.syscall(ffi.cast("long", 334), area, ffi.cast("unsigned int", 32), ffi.cast("int", 1),
+			ffi.cast("unsigned int", 0x53053053))
+		assert.equal(-1, tonumber(r))
+		assert.equal(22, ffi.errno())
+	end)
+
 	it("gives one ffi, the one that everybody has", function()
 		assert.equal(ffi, require "ffi")
 		assert.equal("cdata", type(ffi.new "int"))
