@@ -59,8 +59,6 @@ enum ph_call_stop {
 
 struct ph_call {
 	struct ph_call_view view;
-	struct ph_os_call read;		/* as the kernel said it; written back with what changed */
-	uint64_t number, args[6];	/* as the program made it: hooks are found by it, and see it return, whatever they change */
 	uint32_t serial;		/* hooks added later than that do not see its exit */
 	enum ph_call_stop stop;		/* what the last stop was to it */
 	bool in;
@@ -76,6 +74,9 @@ struct ph_call {
 		bool active, told, wants_exit;
 		uint64_t mask;	/* of signals, the thread's own */
 	} redo;
+
+	struct ph_os_call read;		/* as the kernel said it; written back with what changed */
+	uint64_t number, args[6];	/* as the program made it: hooks are found by it, and see it return, whatever they change */
 };
 
 /* A stop was reported: call->stop and the state follow. */

@@ -110,27 +110,11 @@ struct ph_thread {
 	struct ph_open_pass pass;
 	struct ph_invocation *invocation;	/* the innermost call of a script's that it is in; borrowed, or NULL */
 
-	struct ph_call call;		/* the system call that it is in */
-
-	/* CLONE_UNTRACED, taken off the flags of a clone in flight: to be put back (untraced.h). */
-	struct {
-		bool active;
-		ph_addr at;		/* of clone3's flags; 0: they are its first argument */
-		uint64_t flags;		/* as the program gave them */
-	} untraced;
-	/* Resumed for one instruction that somebody waits for (until.h), whose end is still to come. */
-	struct {
-		bool on;
-		bool over_call;		/* to the exit of the system call that it stood in */
-		bool ended;		/* its trap has come; to be counted when the thread goes on */
-		bool decoded;
-		ph_addr addr;
-		struct ph_insn insn;
-	} step;
-
+	/* What most stops look at lies together; what few do follows. */
 	struct ph_list steppers;	/* what waits for its next instructions (until.h) */
-	struct ph_list rounds;		/* … and for the end of a repeated one */
 	unsigned int n_sleepers;	/* while there are any it stays stopped */
+	bool rewound;			/* a snapshot was restored since it stopped: what callbacks wanted of this stop is void */
+	bool xstate_have, xstate_dirty;
 	struct ph_returns returns;	/* calls in flight, in the order made (returns.h) */
 
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
@@ -143,13 +127,31 @@ struct ph_thread {
 		uint64_t rsp;
 	} entered, came;
 
+	ph_addr told_at;
+	ph_addr told_next;		/* the instruction behind it in memory, where somebody asks for branches; 0: not known */
+
+	/* Resumed for one instruction that somebody waits for (until.h), whose end is still to come. */
+	struct {
+		bool on;
+		bool over_call;		/* to the exit of the system call that it stood in */
+		bool ended;		/* its trap has come; to be counted when the thread goes on */
+		bool decoded;
+		ph_addr addr;
+		struct ph_insn insn;
+	} step;
 	struct ph_armed armed;
+	struct ph_call call;		/* the system call that it is in */
+
+	/* CLONE_UNTRACED, taken off the flags of a clone in flight: to be put back (untraced.h). */
+	struct {
+		bool active;
+		ph_addr at;		/* of clone3's flags; 0: they are its first argument */
+		uint64_t flags;		/* as the program gave them */
+	} untraced;
+	struct ph_list rounds;		/* what waits for the end of a repeated instruction (until.h) */
 
 	struct ph_access_range touches[PH_ACCESSES_MAX];	/* stepped: what the instruction reads and writes, for soft watches */
 	unsigned int n_touches;
-	bool rewound;			/* a snapshot was restored since it stopped: what callbacks wanted of this stop is void */
-	ph_addr told_at;
-	ph_addr told_next;		/* the instruction behind it in memory, where somebody asks for branches; 0: not known */
 
 	struct ph_deferred *deferred;	/* owned; room for PH_DEFERRED_MAX, or NULL */
 	unsigned int n_deferred;
@@ -159,7 +161,6 @@ struct ph_thread {
 
 	void *xstate;			/* owned; the XSAVE area, when fetched */
 	size_t xstate_len;
-	bool xstate_have, xstate_dirty;
 };
 
 /* Joins its process and the tracer's table. */
