@@ -20,7 +20,7 @@ int ph_beginning_check(struct ph_process *process, ph_addr addr, const char *op,
  */
 bool ph_beginning_is_alone(struct ph_process *process, ph_addr addr);
 
-/* A call instruction ends at addr: somebody returns there. */
+/* The bytes in front of addr are a call instruction, where they are code: somebody returns there. */
 bool ph_beginning_follows_call(struct ph_thread *thread, ph_addr addr);
 
 #endif

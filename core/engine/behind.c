@@ -1,7 +1,11 @@
 #include "engine/behind.h"
 
+#include <signal.h>
+
 #include "engine/beginning.h"
 #include "engine/decode.h"
+#include "engine/signal.h"
+#include "os/procfs.h"
 
 #define OFTEN 1024	/* hits for which the kernel is asked, before symbols are read for it */
 
@@ -30,11 +34,28 @@ bool ph_behind_is_hit(struct ph_thread *thread, struct ph_site *site)
 	return thread->came.slot != site->slot || thread->view.regs.rsp != thread->came.rsp - sizeof(uint64_t);
 }
 
+/* A stack's address has bytes in front of it too, and one in some hundred looks like a call. */
+static bool is_code(const struct ph_thread *thread, ph_addr addr)
+{
+	const struct ph_map_entry *entry;
+	struct ph_maps maps;
+	bool executable;
+
+	if (ph_os_maps_read(thread->tid, &maps) < 0)
+		return false;
+	entry = ph_os_maps_find(&maps, addr);
+	executable = entry && entry->perms[2] == 'x';
+	ph_os_maps_fini(&maps);
+	return executable;
+}
+
 bool ph_behind_has_run(struct ph_thread *thread, const struct ph_site *site)
 {
 	struct ph_insn insn = site->insn;
 	ph_addr top;
 
+	if (ph_signal_is_on_its_way(thread, SIGTRAP))
+		return false;
 	/* Not known before the first pass. */
 	if (!insn.length && ph_decode_at(thread, site->addr, &insn, NULL) < 0)
 		return false;
@@ -43,7 +64,7 @@ bool ph_behind_has_run(struct ph_thread *thread, const struct ph_site *site)
 	/* A function's first push finds on top of the stack what its call left, and leaves something else there. */
 	return is_push(site) &&
 	       ph_space_read(thread->process->space, thread->tid, thread->view.regs.rsp, &top, sizeof(top), NULL) >= 0 &&
-	       ph_beginning_follows_call(thread, top);
+	       ph_beginning_follows_call(thread, top) && is_code(thread, top);
 }
 
 void ph_behind_note(struct ph_thread *thread)

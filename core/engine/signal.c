@@ -31,6 +31,11 @@ static struct ph_deferred *on_its_way(const struct ph_thread *thread, int sig)
 	return NULL;
 }
 
+bool ph_signal_is_on_its_way(const struct ph_thread *thread, int sig)
+{
+	return on_its_way(thread, sig);
+}
+
 static bool is_ours(const siginfo_t *info)
 {
 	return info->si_code == SI_TKILL && info->si_pid == getpid();

@@ -31,6 +31,21 @@ __asm__("	.intel_syntax noprefix\n"
 	"	.size	spin, . - spin\n"
 	"	.att_syntax\n");
 
+/* work(i) from a caller whose rbp, which work pushes, points behind what would be a call if it were code. */
+uint64_t work_by_frame(uint64_t i);
+__asm__("	.intel_syntax noprefix\n"
+	"	.data\n"
+	"looks_called: .byte 0xe8, 0, 0, 0, 0\n"
+	"looks_returned: .quad 0\n"
+	"	.text\n"
+	"work_by_frame:\n"
+	"	push	rbp\n"
+	"	lea	rbp, [rip + looks_returned]\n"
+	"	call	work\n"
+	"	pop	rbp\n"
+	"	ret\n"
+	"	.att_syntax\n");
+
 static atomic_long handled;
 static atomic_bool is_over;
 static long sent;
@@ -79,7 +94,7 @@ int main(int argc, char **argv)
 	if (!alone && pthread_create(&sender, NULL, send, NULL))
 		return 3;
 	for (long i = 0; i < n; i++)
-		good &= work(i) == 2 * (uint64_t)i + 1 && spin(8) == 7;
+		good &= work_by_frame(i) == 2 * (uint64_t)i + 1 && spin(8) == 7;
 	if (alone) {
 		printf("handled %ld\n", handled);
 		return !good;
