@@ -15,7 +15,10 @@ enum ph_step_result {
 	PH_STEP_LATER,		/* a signal came first, and is pending: the instruction is still to run */
 };
 
-/* The thread's stop_signal is delivered first. site may be NULL when no byte of ours is left there. 0 and *ret, or -errno when the thread could not be run. */
+/*
+ * The thread's stop_signal is delivered first. site may be NULL when no byte of ours is left there. 0 and *ret, or -errno
+ * when the thread could not be run.
+ */
 int ph_step_pass(struct ph_thread *thread, struct ph_site *site, enum ph_step_result *ret, struct ph_err *err);
 
 /* The thread is about to go on by a step: what its instruction touches is noted for soft watches. */

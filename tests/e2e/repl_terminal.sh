@@ -364,7 +364,7 @@ test_a_server_under_load_loses_no_request() {
 	keys -l ', {enter = function() n = n + 1 end})'
 	keys Enter
 	wait_for_screen '^Handle on nginx!ngx_http_finalize_request'
-	line 'for i = 1, 100 do sleep(0.05) if n > 20 then break end end'
+	line 'for i = 1, 1000 do sleep(0.01) if n > 20 then break end end'
 	line 'n > 20'
 	wait_for_screen '^true$'
 	line 'before = n'

@@ -5,20 +5,7 @@ package.path = root .. "tests/lua/?.lua;" .. package.path
 
 local support = require "support"
 
--- In each way in which the engine sees calls, and changes them.
-local function each_way(fn)
-	for _, seccomp in ipairs { "auto", "off" } do
-		for _, way in ipairs { "regs", "get", "set" } do
-			fn(function(...)
-				local s = support.spawn { "calls", ... }
-				s:policy { seccomp = seccomp }
-				local ok, err = pcall(s.policy, s, { syscall_info = way })
-				assert(ok or tostring(err):find("this kernel has no PTRACE_", 1, true), err)
-				return s
-			end)
-		end
-	end
-end
+local each_way = support.each_way_of_calls
 
 local NAMES = { "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
 	"r15", "rip", "eflags", "orig_rax", "fs_base" }

@@ -299,11 +299,7 @@ describe("a snapshot", function()
 	} do
 		for _, seccomp in ipairs { "auto", "off" } do
 			it("undoes the end, whatever it was: " .. how .. ", seccomp " .. seccomp, function()
-				local program = { "exits" }
-				for word in how:gmatch "%S+" do
-					program[#program + 1] = word
-				end
-				local s = support.spawn(program)
+				local s = support.spawn(support.words("exits " .. how))
 				s:policy { seccomp = seccomp }
 				local told = 0
 				s:on("exit", function(_, reason)
@@ -334,11 +330,7 @@ describe("a snapshot", function()
 	it("undoes the end in a hook that is told of it, and the run goes on", function()
 		for _, how in ipairs { "code 7", "abort", "segv" } do
 			for _, seccomp in ipairs { "auto", "off" } do
-				local program = { "exits" }
-				for word in how:gmatch "%S+" do
-					program[#program + 1] = word
-				end
-				local s = support.spawn(program)
+				local s = support.spawn(support.words("exits " .. how))
 				s:policy { seccomp = seccomp }
 				local snap, told = nil, 0
 				s:bp("main", function() snap = snapshot() end)

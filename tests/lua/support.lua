@@ -55,6 +55,30 @@ function M.spawn(options)
 	return s
 end
 
+-- The words of a command line, as spawn takes them.
+function M.words(line)
+	local words = {}
+	for word in line:gmatch "%S+" do
+		words[#words + 1] = word
+	end
+	return words
+end
+
+-- fn(spawn) for each way in which the engine sees calls, and changes them: spawn(…) starts the target "calls" so.
+function M.each_way_of_calls(fn)
+	for _, seccomp in ipairs { "auto", "off" } do
+		for _, way in ipairs { "regs", "get", "set" } do
+			fn(function(...)
+				local s = M.spawn { "calls", ... }
+				s:policy { seccomp = seccomp }
+				local ok, err = pcall(s.policy, s, { syscall_info = way })
+				assert(ok or tostring(err):find("this kernel has no PTRACE_", 1, true), err)
+				return s
+			end)
+		end
+	end
+end
+
 -- A session that a test opened itself, for close().
 function M.keep(s)
 	opened[#opened + 1] = s

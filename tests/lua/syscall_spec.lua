@@ -16,19 +16,7 @@ local function run_to_end(s)
 end
 
 -- Every test that changes a call does so in each way to do it.
-local function each_way(fn)
-	for _, seccomp in ipairs { "auto", "off" } do
-		for _, way in ipairs { "regs", "get", "set" } do
-			fn(function(...)
-				local s = calls(...)
-				s:policy { seccomp = seccomp }
-				local ok, err = pcall(s.policy, s, { syscall_info = way })
-				assert(ok or tostring(err):find("this kernel has no PTRACE_", 1, true), err)
-				return s
-			end)
-		end
-	end
-end
+local each_way = support.each_way_of_calls
 
 describe("on syscall", function()
 	after_each(support.close)
