@@ -7,7 +7,7 @@
 --   --only LIST         these techniques and no others, joined by commas: ptrace, status, parent, environment, prctl,
 --                       timing, checksums, descriptors
 --   --not LIST          all but these (and descriptors, which closes 3 and above, unless --only names it)
---   --log               says on standard error what the program asked for
+--   --log               says on standard error what the program asked for, each thing once
 --   --parent NAME       its parent is called that
 --   --time SECONDS      it is that many seconds past 1970
 --   --rate N            time passes N times as fast
@@ -19,6 +19,7 @@
 -- Sample output (ptracehook antidebug --log -- sh -c 'grep TracerPid /proc/self/status; cat /proc/$PPID/comm'):
 --
 --   antidebug: environment: _
+--   antidebug: timing: rdtsc
 --   antidebug: parent: getppid gives 4121
 --   antidebug: status: /proc/4125/status hides the tracer
 --   TracerPid:	0
@@ -107,8 +108,12 @@ elseif given.only and given["not"] then
 	usage "--only and --not exclude each other"
 end
 
+local told = {}
 local log = given.log and function(words)
-	io.stderr:write("antidebug: ", words, "\n")
+	if not told[words] then
+		told[words] = true
+		io.stderr:write("antidebug: ", words, "\n")
+	end
 end or nil
 
 local function wanted(name)

@@ -9,10 +9,10 @@
 --   -a          every call that takes a path, not opens alone: stat, access, readlink, unlink, execve, ...
 --   -v          say on standard error what was redirected
 --
--- Sample output (ptracehook redirect -v /etc/passwd=/etc/hostname -- cat /etc/passwd):
+-- Sample output (ptracehook redirect -v /etc/passwd=/proc/sys/kernel/ostype -- cat /etc/passwd):
 --
---   redirect: openat /etc/passwd -> /etc/hostname
---   crater
+--   redirect: openat /etc/passwd -> /proc/sys/kernel/ostype
+--   Linux
 
 local calls = require "trace.calls"
 local procfs = require "trace.procfs"

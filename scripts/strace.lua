@@ -21,10 +21,11 @@
 --   -q             nothing about the ends of processes with -qq
 --   -p PID         attach
 --
--- Sample output (ptracehook strace -e trace=openat,read,close -- cat /etc/hostname, its last lines):
+-- Sample output (ptracehook strace -e trace=openat,read,close -- cat /proc/sys/kernel/ostype, its last lines):
 --
---   openat(AT_FDCWD, "/etc/hostname", O_RDONLY) = 3
---   read(3, "crater\n", 131072)             = 7
+--   openat(AT_FDCWD, "/proc/sys/kernel/ostype", O_RDONLY) = 3
+--   read(3, "Linux\n", 131072)              = 6
+--   Linux
 --   read(3, "", 131072)                     = 0
 --   close(3)                                = 0
 --   close(1)                                = 0
