@@ -61,9 +61,6 @@ int ph_asm_fail(const struct ph_asm_statement *statement, struct ph_err *err, co
 int ph_asm_parse(const char *text, ph_asm_symbol symbol, void *arg, struct ph_asm_code *ret, struct ph_err *err);
 void ph_asm_code_fini(struct ph_asm_code *code);
 
-/* "byte", "dword"; NULL for a size that has no word. */
-const char *ph_asm_size_name(unsigned int size);
-
 /* The bytes of one statement that stands at `at`; labels lie at start + their offset. */
 int ph_asm_encode(const struct ph_asm_code *code, struct ph_asm_statement *statement, ph_addr start, ph_addr at,
 		  struct ph_err *err);

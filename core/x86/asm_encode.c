@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "x86/asm_code.h"
+#include "x86/asm_words.h"
 #include "x86/insn.h"
 
 /* Sizes that an operand in memory may have, tried where none was said. */

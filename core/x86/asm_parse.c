@@ -9,6 +9,7 @@
 
 #include "base/spell.h"
 #include "x86/asm_code.h"
+#include "x86/asm_words.h"
 
 struct parser {
 	const char *at, *end;		/* what is left of the statement */
@@ -31,120 +32,6 @@ int ph_asm_fail(const struct ph_asm_statement *statement, struct ph_err *err, co
 	for (char *c = words; *c; c++)
 		*c = *c >= ' ' && *c <= '~' ? *c : '?';
 	return ph_err_say(err, -EINVAL, "assemble", "line %u: \"%s\": %s", statement->line, text, words);
-}
-
-/* ---- Words */
-
-static const struct {
-	const char *name;
-	uint16_t size;
-} sizes[] = {
-	{ "byte", 1 },	   { "word", 2 },     { "dword", 4 },	 { "fword", 6 },    { "qword", 8 },   { "tbyte", 10 },
-	{ "tword", 10 },   { "xmmword", 16 }, { "oword", 16 },	 { "ymmword", 32 }, { "zmmword", 64 },
-};
-
-const char *ph_asm_size_name(unsigned int size)
-{
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		if (sizes[i].size == size)
-			return sizes[i].name;
-	return NULL;
-}
-
-static const struct {
-	const char *name;
-	ZydisInstructionAttributes prefix;
-} prefixes[] = {
-	{ "lock", ZYDIS_ATTRIB_HAS_LOCK },   { "rep", ZYDIS_ATTRIB_HAS_REP },	  { "repe", ZYDIS_ATTRIB_HAS_REPE },
-	{ "repz", ZYDIS_ATTRIB_HAS_REPE },   { "repne", ZYDIS_ATTRIB_HAS_REPNE }, { "repnz", ZYDIS_ATTRIB_HAS_REPNE },
-	{ "bnd", ZYDIS_ATTRIB_HAS_BND },     { "notrack", ZYDIS_ATTRIB_HAS_NOTRACK },
-	{ "xacquire", ZYDIS_ATTRIB_HAS_XACQUIRE }, { "xrelease", ZYDIS_ATTRIB_HAS_XRELEASE },
-};
-
-static const struct {
-	const char *name;
-	ZydisInstructionAttributes prefix;
-} segments[] = {
-	{ "cs", ZYDIS_ATTRIB_HAS_SEGMENT_CS }, { "ds", ZYDIS_ATTRIB_HAS_SEGMENT_DS },
-	{ "es", ZYDIS_ATTRIB_HAS_SEGMENT_ES }, { "fs", ZYDIS_ATTRIB_HAS_SEGMENT_FS },
-	{ "gs", ZYDIS_ATTRIB_HAS_SEGMENT_GS }, { "ss", ZYDIS_ATTRIB_HAS_SEGMENT_SS },
-};
-
-/* What people write, and how Zydis calls it. */
-static const struct {
-	const char *usual, *zydis;
-} mnemonics[] = {
-	{ "movabs", "mov" }, { "retn", "ret" }, { "sal", "shl" }, { "iret", "iretd" }, { "icebp", "int1" },
-};
-
-/* The same for conditions, behind j, set and cmov. */
-static const struct {
-	const char *usual, *zydis;
-} conditions[] = {
-	{ "e", "z" },	  { "ne", "nz" }, { "ae", "nb" }, { "nc", "nb" }, { "c", "b" },	  { "nae", "b" },
-	{ "a", "nbe" },	  { "na", "be" }, { "g", "nle" }, { "ng", "le" }, { "ge", "nl" }, { "nge", "l" },
-	{ "pe", "p" },	  { "po", "np" },
-};
-
-static bool is_word(const char *word, size_t len, const char *name)
-{
-	return strlen(name) == len && strncasecmp(word, name, len) == 0;
-}
-
-static ZydisMnemonic mnemonic_named(const char *word, size_t len)
-{
-	for (int i = ZYDIS_MNEMONIC_INVALID + 1; i <= ZYDIS_MNEMONIC_MAX_VALUE; i++) {
-		const char *name = ph_zydis()->ZydisMnemonicGetString((ZydisMnemonic)i);
-
-		if (name && is_word(word, len, name))
-			return (ZydisMnemonic)i;
-	}
-	return ZYDIS_MNEMONIC_INVALID;
-}
-
-static ZydisMnemonic find_mnemonic(const char *word, size_t len)
-{
-	static const char *const stems[] = { "cmov", "set", "j" };
-	ZydisMnemonic found = mnemonic_named(word, len);
-	char name[16];
-
-	for (size_t i = 0; i < sizeof(mnemonics) / sizeof(mnemonics[0]) && !found; i++)
-		if (is_word(word, len, mnemonics[i].usual))
-			found = mnemonic_named(mnemonics[i].zydis, strlen(mnemonics[i].zydis));
-	for (size_t s = 0; s < sizeof(stems) / sizeof(stems[0]) && !found; s++) {
-		size_t stem = strlen(stems[s]);
-
-		if (len <= stem || strncasecmp(word, stems[s], stem) != 0)
-			continue;
-		for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
-			if (is_word(word + stem, len - stem, conditions[i].usual)) {
-				snprintf(name, sizeof(name), "%s%s", stems[s], conditions[i].zydis);
-				found = mnemonic_named(name, strlen(name));
-			}
-	}
-	return found;
-}
-
-/* Those whose operand, when it is a number, is an address that is written as a distance. */
-static bool is_branch(ZydisMnemonic mnemonic)
-{
-	const char *name = ph_zydis()->ZydisMnemonicGetString(mnemonic);
-
-	return name && (*name == 'j' || strcmp(name, "call") == 0 || strncmp(name, "loop", 4) == 0 ||
-			strcmp(name, "xbegin") == 0);
-}
-
-static ZydisRegister find_register(const char *word, size_t len)
-{
-	if (is_word(word, len, "st"))
-		return ZYDIS_REGISTER_ST0;
-	for (int i = ZYDIS_REGISTER_NONE + 1; i <= ZYDIS_REGISTER_MAX_VALUE; i++) {
-		const char *name = ph_zydis()->ZydisRegisterGetString((ZydisRegister)i);
-
-		if (name && is_word(word, len, name))
-			return (ZydisRegister)i;
-	}
-	return ZYDIS_REGISTER_NONE;
 }
 
 /* ---- Tokens */
@@ -290,7 +177,7 @@ static int take_term(struct parser *parser, struct ph_asm_operand *operand, bool
 {
 	bool in_memory = operand->type == ZYDIS_OPERAND_TYPE_MEMORY;
 	size_t len = word_length(parser);
-	ZydisRegister reg = len ? find_register(parser->at, len) : ZYDIS_REGISTER_NONE;
+	ZydisRegister reg = len ? ph_asm_find_register(parser->at, len) : ZYDIS_REGISTER_NONE;
 	uint64_t number;
 	uint8_t scale = 0;
 	int r;
@@ -314,7 +201,7 @@ static int take_term(struct parser *parser, struct ph_asm_operand *operand, bool
 		return r;
 	if (in_memory && take(parser, '*')) {
 		len = word_length(parser);
-		reg = len ? find_register(parser->at, len) : ZYDIS_REGISTER_NONE;
+		reg = len ? ph_asm_find_register(parser->at, len) : ZYDIS_REGISTER_NONE;
 		if (reg == ZYDIS_REGISTER_NONE || minus)
 			return unexpected(parser, "a register");
 		if (number != 1 && number != 2 && number != 4 && number != 8)
@@ -369,32 +256,32 @@ static bool take_segment(struct parser *parser)
 {
 	size_t len = word_length(parser);
 	const char *c = parser->at + len;
+	ZydisInstructionAttributes segment;
 
 	while (c < parser->end && isspace((unsigned char)*c))
 		c++;
-	for (size_t i = 0; len && c < parser->end && *c == ':' && i < sizeof(segments) / sizeof(segments[0]); i++) {
-		if (!is_word(parser->at, len, segments[i].name))
-			continue;
-		parser->at = c + 1;
-		parser->statement->prefixes |= segments[i].prefix;
-		return parser->statement->has_segment = true;
-	}
-	return false;
+	if (!len || c == parser->end || *c != ':')
+		return false;
+	segment = ph_asm_find_segment(parser->at, len);
+	if (!segment)
+		return false;
+	parser->at = c + 1;
+	parser->statement->prefixes |= segment;
+	return parser->statement->has_segment = true;
 }
 
 static void take_size(struct parser *parser, struct ph_asm_operand *operand)
 {
 	size_t len = word_length(parser);
+	unsigned int size = len ? ph_asm_find_size(parser->at, len) : 0;
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		if (len && is_word(parser->at, len, sizes[i].name)) {
-			operand->size = sizes[i].size;
-			parser->at += len;
-			len = word_length(parser);
-			if (len && is_word(parser->at, len, "ptr"))
-				parser->at += len;
-			return;
-		}
+	if (!size)
+		return;
+	operand->size = (uint16_t)size;
+	parser->at += len;
+	len = word_length(parser);
+	if (len && ph_asm_is_word(parser->at, len, "ptr"))
+		parser->at += len;
 }
 
 /* "st(1)". */
@@ -422,14 +309,14 @@ static int take_operand(struct parser *parser, struct ph_asm_operand *operand)
 	if (has_segment || operand->size)
 		return unexpected(parser, "'['");
 	len = word_length(parser);
-	if (len && (is_word(parser->at, len, "short") || is_word(parser->at, len, "near"))) {
+	if (len && (ph_asm_is_word(parser->at, len, "short") || ph_asm_is_word(parser->at, len, "near"))) {
 		parser->at += len;
 		len = word_length(parser);
 	}
 	operand->type = ZYDIS_OPERAND_TYPE_REGISTER;
 	if (len && take_stack_register(parser, operand))
 		return 0;
-	reg = len ? find_register(parser->at, len) : ZYDIS_REGISTER_NONE;
+	reg = len ? ph_asm_find_register(parser->at, len) : ZYDIS_REGISTER_NONE;
 	if (reg != ZYDIS_REGISTER_NONE) {
 		operand->reg = reg;
 		parser->at += len;
@@ -449,8 +336,7 @@ static int no_mnemonic(struct parser *parser, size_t len)
 
 	snprintf(word, sizeof(word), "%.*s", (int)(len < sizeof(word) ? len : sizeof(word) - 1), parser->at);
 	ph_spell_init(&spell, word);
-	for (int i = ZYDIS_MNEMONIC_INVALID + 1; i <= ZYDIS_MNEMONIC_MAX_VALUE; i++)
-		ph_spell_offer(&spell, ph_zydis()->ZydisMnemonicGetString((ZydisMnemonic)i));
+	ph_asm_offer_mnemonics(&spell);
 	nearest = ph_spell_result(&spell);
 	return ph_asm_fail(parser->statement, parser->err, "there is no instruction '%s'%s%s%s", word,
 			   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
@@ -459,14 +345,13 @@ static int no_mnemonic(struct parser *parser, size_t len)
 static bool take_prefix(struct parser *parser)
 {
 	size_t len = word_length(parser);
+	ZydisInstructionAttributes prefix = len ? ph_asm_find_prefix(parser->at, len) : 0;
 
-	for (size_t i = 0; len && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (is_word(parser->at, len, prefixes[i].name)) {
-			parser->statement->prefixes |= prefixes[i].prefix;
-			parser->at += len;
-			return true;
-		}
-	return false;
+	if (!prefix)
+		return false;
+	parser->statement->prefixes |= prefix;
+	parser->at += len;
+	return true;
 }
 
 static int take_instruction(struct parser *parser)
@@ -480,10 +365,10 @@ static int take_instruction(struct parser *parser)
 	len = word_length(parser);
 	if (!len)
 		return unexpected(parser, "an instruction");
-	statement->mnemonic = find_mnemonic(parser->at, len);
+	statement->mnemonic = ph_asm_find_mnemonic(parser->at, len);
 	if (statement->mnemonic == ZYDIS_MNEMONIC_INVALID)
 		return no_mnemonic(parser, len);
-	statement->is_branch = is_branch(statement->mnemonic);
+	statement->is_branch = ph_asm_is_branch(statement->mnemonic);
 	parser->at += len;
 	skip_blanks(parser);
 	while (parser->at < parser->end) {
@@ -506,7 +391,7 @@ static int add_label(struct ph_asm_code *code, struct parser *parser, size_t len
 {
 	struct ph_asm_label *labels;
 
-	if (find_register(parser->at, len) != ZYDIS_REGISTER_NONE)
+	if (ph_asm_find_register(parser->at, len) != ZYDIS_REGISTER_NONE)
 		return ph_asm_fail(parser->statement, parser->err, "'%.*s' is a register and no label", (int)len, parser->at);
 	if (len >= PH_ASM_NAME_MAX)
 		return ph_asm_fail(parser->statement, parser->err, "a name has more than %d characters", PH_ASM_NAME_MAX - 1);
