@@ -165,6 +165,7 @@ void ph_bind_push(lua_State *L, const char *class, void *object, void *(*ref)(vo
 bool ph_bind_push_known(lua_State *L, const void *object);
 
 void ph_bind_open_session(lua_State *L);
+void ph_bind_open_run(lua_State *L);
 void ph_bind_open_thread(lua_State *L);
 void ph_bind_open_breakpoint(lua_State *L);
 void ph_bind_open_watch(lua_State *L);
@@ -226,6 +227,9 @@ struct ph_session *ph_bind_check_session(lua_State *L, int index);
 /* The process that argument 1, a session or nil, means: of the thread that is current in it; raises when it has ended. */
 struct ph_process *ph_bind_check_process(lua_State *L, const char *what);
 
+/* run.c: the method below session:run. */
+int ph_bind_run_ms(lua_State *L);
+
 /* Runs it as session:run does; raises what that raises. */
 void ph_bind_run(lua_State *L, struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret);
 
@@ -237,9 +241,10 @@ int ph_bind_try_run(lua_State *L, struct ph_session *session, int64_t timeout_ms
 int ph_bind_run_in_foreground(lua_State *L, struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret,
 			      struct ph_err *err);
 
-/* What the globals act on, and what regs and mem mean, from here on. */
+/* What the globals act on, and what regs and mem mean, from here on; of the current session its thread as it is now. */
 void ph_bind_set_current(struct ph_session *session);
 void ph_bind_set_now(struct ph_thread *thread);
+void ph_bind_see_thread(struct ph_session *session);
 
 /* Nothing of it is left to look at: as scripts see it, from its exit event on. */
 static inline bool ph_bind_has_ended(const struct ph_thread *thread)

@@ -268,6 +268,7 @@ static int l_core(lua_State *L)		/* the module "ptracehook.core" */
 	ph_bind_open_numbers(L);
 	ph_bind_open_action(L);
 	ph_bind_open_session(L);
+	ph_bind_open_run(L);
 	ph_bind_open_wait(L);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, LUA_REGISTRYINDEX, CORE);
