@@ -1,5 +1,5 @@
 /*
- * originals - the contents of a target's memory at one moment, and put back.
+ * originals - the contents of a target's memory at one moment.
  *
  *	kept	bytes of ours
  *	twin	in a fork of the target that never runs (twin.h): for much memory
@@ -13,6 +13,8 @@
 #define PH_ENGINE_ORIGINALS_H
 
 #include "engine/layout.h"
+
+#define PH_ORIGINALS_PIECE ((size_t)256 << 10)	/* what the caches hold */
 
 enum ph_original_kind {
 	PH_ORIGINAL_KEPT,
@@ -45,7 +47,7 @@ struct ph_originals {
 	size_t n_traps;
 	struct ph_extents owned;	/* pages that were the process's own */
 	struct ph_extents writable, shared;	/* where the program writes without asking the kernel */
-	uint8_t *buffer;		/* owned; what goes from the twin to the target */
+	uint8_t *buffer;		/* owned, of PH_ORIGINALS_PIECE bytes; what goes from the twin to the target */
 
 	/* What was put back from the twin once, and, when it was again, kept behind the other bytes: room is for so many more. */
 	struct ph_extents warm;
@@ -67,12 +69,11 @@ static inline bool ph_original_is_below_stack(const struct ph_original *original
 	return original->end == original->entry->start;
 }
 
-int ph_originals_put_back(struct ph_originals *originals, struct ph_thread *thread, const struct ph_extents *changed,
-			  struct ph_err *err);
+/* The first that ends behind addr; NULL: none does. */
+const struct ph_original *ph_originals_find(const struct ph_originals *originals, ph_addr addr);
 
 /* len bytes as they were; -EIO at the first that was not there. The target may be gone, but for files and a twin. */
 int ph_originals_read(struct ph_originals *originals, pid_t tid, ph_addr addr, void *buf, size_t len, struct ph_err *err);
-
 
 /* The same of one piece, within it. */
 int ph_original_read(const struct ph_originals *originals, const struct ph_original *original, pid_t tid, ph_addr addr,

@@ -8,6 +8,7 @@
 #include "engine/filter.h"
 #include "engine/handler.h"
 #include "engine/hold.h"
+#include "engine/putback.h"
 
 #define KEEP_MOST    ((size_t)128 << 20)	/* bytes; what is more than that stays in a twin */
 #define LONGEST_WAIT 64			/* runs */

@@ -2,7 +2,7 @@
  * snapshot - a process at one moment, to which it can be put back in place, again and again.
  *
  *	threads		rewind.h
- *	contents	originals.h; changed.h finds what is to be put back
+ *	contents	originals.h; changed.h finds what is to be put back, putback.h does it
  *	mappings	layout.h
  *	open files	descriptors.h
  *
