@@ -2,15 +2,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "engine/backtrace.h"
-#include "engine/beginning.h"
 #include "engine/breakpoint.h"
+#include "engine/caller.h"
 #include "engine/decode.h"
 #include "engine/handler.h"
-#include "engine/modules.h"
-#include "engine/resolve.h"
 #include "engine/returns.h"
 #include "engine/tripwire.h"
 #include "os/wait.h"
@@ -322,38 +318,6 @@ static int await_place(struct ph_until *until, const struct ph_until_options *op
 
 /* ---- All of them */
 
-/* It stands where a name says that a function begins, and on top of the stack is what a call has left. */
-static bool is_at_entry(struct ph_thread *thread)
-{
-	const struct user_regs_struct *regs = &thread->view.regs;
-	ph_addr addr;
-	char name[512];
-
-	if (ph_space_read(thread->process->space, thread->tid, regs->rsp, &addr, sizeof(addr), NULL) < 0 ||
-	    !ph_beginning_follows_call(thread, addr))
-		return false;
-	ph_resolve_where(thread->process, regs->rip, name, sizeof(name));
-	return !strstr(name, "+0x") && strncmp(name, "0x", 2) != 0;
-}
-
-/* By call frame information: where the function returns to, and rsp there. */
-static bool find_caller(struct ph_thread *thread, ph_addr *ret_addr, ph_addr *ret_stack)
-{
-	struct ph_module *module = ph_modules_at(thread->process, thread->view.regs.rip);
-	struct ph_elf *elf = module ? ph_modules_elf(thread->process, module) : NULL;
-	struct ph_unwind_memory memory = ph_backtrace_memory(thread);
-	struct ph_unwind_frame frame;
-	struct ph_unwind_step step;
-
-	if (!elf || ph_backtrace_begin(thread, &frame, NULL) < 0 ||
-	    ph_unwind_by_cfi(elf, module->bias, &frame, &memory, &step) < 0 || step.is_signal ||
-	    !ph_beginning_follows_call(thread, step.caller.regs[PH_UNWIND_RIP]) || step.cfa <= thread->view.regs.rsp)
-		return false;
-	*ret_addr = step.caller.regs[PH_UNWIND_RIP];
-	*ret_stack = step.cfa;
-	return true;
-}
-
 static int begin_return(struct ph_until *until, const struct ph_until_options *options, struct ph_err *err)
 {
 	struct ph_thread *thread = until->event.thread;
@@ -361,8 +325,8 @@ static int begin_return(struct ph_until *until, const struct ph_until_options *o
 	ph_addr addr = at_entry ? options->address : 0, rsp = thread->view.regs.rsp;
 	int r = 0;
 
-	if (!at_entry && !is_at_entry(thread)) {
-		if (find_caller(thread, &addr, &rsp))
+	if (!at_entry && !ph_caller_is_at_entry(thread)) {
+		if (ph_caller_find(thread, &addr, &rsp))
 			return await(until, addr, rsp, on_own_return, err);
 		until->base = rsp;
 		walk(until);
