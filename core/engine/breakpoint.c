@@ -40,21 +40,11 @@ void ph_breakpoint_unref(struct ph_breakpoint *breakpoint)
 	free(breakpoint);
 }
 
-static struct ph_thread *thread_in(const struct ph_session *session, const struct ph_space *space)
-{
-	struct ph_process *process;
-
-	ph_list_each(process, &session->processes, struct ph_process, in_session)
-		if (process->space == space)
-			return ph_process_any_thread(process);
-	return NULL;
-}
-
 static void leave_location(struct ph_breakpoint *breakpoint, size_t at)
 {
 	struct ph_location *location = &breakpoint->locations[at];
 	struct ph_site *site = ph_space_site_find(location->space, location->addr);
-	struct ph_thread *thread = thread_in(breakpoint->session, location->space);
+	struct ph_thread *thread = ph_space_any_thread(location->space, breakpoint->session);
 
 	if (site) {
 		ph_site_owner_remove(site, (struct ph_site_owner){ .breakpoint = breakpoint });
@@ -308,24 +298,6 @@ void ph_breakpoints_drop(struct ph_session *session)
 		ph_list_remove(&breakpoint->in_session);
 		ph_breakpoint_unref(breakpoint);
 	}
-}
-
-static int read_for_when(void *user, ph_addr addr, void *buf, size_t len)
-{
-	struct ph_thread *thread = user;
-
-	return ph_space_read(thread->process->space, thread->tid, addr, buf, len, NULL);
-}
-
-bool ph_breakpoint_takes(const struct ph_breakpoint *breakpoint, struct ph_thread *thread)
-{
-	struct ph_predicate_memory memory = { read_for_when, thread };
-
-	if (breakpoint->removed || !breakpoint->enabled || !breakpoint->fn ||
-	    (breakpoint->thread && breakpoint->thread != thread->tid))
-		return false;
-	return !breakpoint->when || (ph_thread_regs_fetch(thread, NULL) >= 0 &&
-				     ph_predicate_test(breakpoint->when, &thread->view.regs, &memory));
 }
 
 uint64_t ph_breakpoint_hits(const struct ph_breakpoint *breakpoint)

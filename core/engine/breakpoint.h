@@ -10,7 +10,6 @@
 #include "engine/thread.h"
 #include "x86/insn.h"
 
-
 struct ph_location {
 	struct ph_space *space;		/* counted */
 	ph_addr addr;
@@ -79,8 +78,5 @@ void ph_breakpoints_retire(struct ph_session *session);
 
 /* At the very end: the session's own references. */
 void ph_breakpoints_drop(struct ph_session *session);
-
-/* True when this pass is a hit: live, enabled, the right thread, and what `when` says is so. */
-bool ph_breakpoint_takes(const struct ph_breakpoint *breakpoint, struct ph_thread *thread);
 
 #endif

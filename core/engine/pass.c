@@ -3,6 +3,26 @@
 #include "engine/breakpoint.h"
 #include "engine/invocation.h"
 #include "engine/step.h"
+#include "x86/predicate.h"
+
+static int read_for_when(void *user, ph_addr addr, void *buf, size_t len)
+{
+	struct ph_thread *thread = user;
+
+	return ph_space_read(thread->process->space, thread->tid, addr, buf, len, NULL);
+}
+
+/* True when this pass is a hit: live, enabled, the right thread, and what `when` says is so. */
+static bool is_hit(const struct ph_breakpoint *breakpoint, struct ph_thread *thread)
+{
+	struct ph_predicate_memory memory = { read_for_when, thread };
+
+	if (breakpoint->removed || !breakpoint->enabled || !breakpoint->fn ||
+	    (breakpoint->thread && breakpoint->thread != thread->tid))
+		return false;
+	return !breakpoint->when || (ph_thread_regs_fetch(thread, NULL) >= 0 &&
+				     ph_predicate_test(breakpoint->when, &thread->view.regs, &memory));
+}
 
 void ph_pass_call(struct ph_pass *pass, struct ph_thread *thread, struct ph_breakpoint *breakpoint, ph_addr addr)
 {
@@ -12,7 +32,7 @@ void ph_pass_call(struct ph_pass *pass, struct ph_thread *thread, struct ph_brea
 	ph_addr before = breakpoint->at;
 	struct ph_action action;
 
-	if (ph_invocation_is_quiet(thread) || !ph_breakpoint_takes(breakpoint, thread))
+	if (ph_invocation_is_quiet(thread) || !is_hit(breakpoint, thread))
 		return;
 	breakpoint->hits++;
 	event.session->stats.hits++;
