@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "engine/handler.h"
+#include "engine/outcome.h"
 #include "os/procfs.h"
 
 /* Some snapshot can put the process back. */

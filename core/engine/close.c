@@ -7,6 +7,7 @@
 #include "engine/breakpoint.h"
 #include "engine/cpu.h"
 #include "engine/hardware.h"
+#include "engine/outcome.h"
 #include "engine/patch.h"
 #include "engine/run.h"
 #include "engine/stream.h"

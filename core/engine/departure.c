@@ -11,6 +11,7 @@
 #include "engine/handler.h"
 #include "engine/hardware.h"
 #include "engine/mapping.h"
+#include "engine/outcome.h"
 #include "engine/signal.h"
 #include "engine/snapshot.h"
 #include "engine/step.h"

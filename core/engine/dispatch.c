@@ -13,6 +13,7 @@
 #include "engine/invocation.h"
 #include "engine/life.h"
 #include "engine/mapping.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/resume.h"
 #include "engine/returns.h"

@@ -14,6 +14,7 @@
 #include "engine/hold.h"
 #include "engine/inject.h"
 #include "engine/invocation.h"
+#include "engine/outcome.h"
 #include "engine/resume.h"
 #include "engine/run.h"
 #include "engine/signal.h"

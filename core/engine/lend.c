@@ -25,6 +25,7 @@
 #include "engine/inject.h"
 #include "engine/life.h"
 #include "engine/loader.h"
+#include "engine/outcome.h"
 #include "engine/patch.h"
 #include "engine/run.h"
 #include "engine/snapshot.h"

@@ -11,6 +11,7 @@
 #include "engine/hardware.h"
 #include "engine/invocation.h"
 #include "engine/letgo.h"
+#include "engine/outcome.h"
 #include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"

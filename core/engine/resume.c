@@ -11,6 +11,7 @@
 #include "engine/hold.h"
 #include "engine/inside.h"
 #include "engine/loader.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/signal.h"
 #include "engine/step.h"

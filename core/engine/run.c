@@ -13,6 +13,7 @@
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/letgo.h"
+#include "engine/outcome.h"
 #include "engine/patch.h"
 #include "engine/placing.h"
 #include "engine/resume.h"
@@ -377,12 +378,6 @@ int ph_sessions_run(struct ph_session *const *sessions, size_t n, int64_t timeou
 int ph_session_run(struct ph_session *session, int64_t timeout_ms, struct ph_reason *ret, struct ph_err *err)
 {
 	return ph_sessions_run(&session, 1, timeout_ms, ret, err);
-}
-
-void ph_session_stop(struct ph_session *session)
-{
-	if (session->in_run && !ph_session_is_done(session))
-		ph_session_set_outcome(session, (struct ph_reason){ .kind = PH_REASON_STOP, .event = PH_EVENT_COUNT });
 }
 
 int ph_session_detach(struct ph_session *session, bool stopped, struct ph_err *err)

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/cpu.h"
 #include "os/fault.h"
 
 int ph_session_new(struct ph_tracer *tracer, bool spawned, struct ph_session **ret)
@@ -44,52 +43,11 @@ void ph_session_drop(struct ph_session *session)
 		free(session);
 }
 
-void ph_session_fail(struct ph_session *session, int code, const struct ph_err *err)
-{
-	if (session->failure.code)
-		return;
-	session->failure = *err;
-	session->failure.code = code;
-}
-
-void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason)
-{
-	struct ph_reason before = session->outcome;
-
-	if (reason.thread)
-		ph_thread_ref(reason.thread);
-	if (reason.breakpoint)
-		ph_breakpoint_ref(reason.breakpoint);
-	if (reason.watch)
-		ph_watch_ref(reason.watch);
-	session->outcome = reason;
-	if (before.thread)
-		ph_thread_unref(before.thread);
-	if (before.breakpoint)
-		ph_breakpoint_unref(before.breakpoint);
-	if (before.watch)
-		ph_watch_unref(before.watch);
-}
-
 struct ph_session *ph_session_ref(struct ph_session *session)
 {
 	session->users++;
 	session->refs++;
 	return session;
-}
-
-void ph_session_end(struct ph_session *session, struct ph_reason reason)
-{
-	if (session->ended)
-		return;
-	session->ended = true;
-	session->has_orphans = true;
-	ph_session_set_outcome(session, reason);
-	ph_cpu_leave(session->tracer);
-	ph_list_remove(&session->in_tracer);
-	if (ph_list_is_empty(&session->tracer->sessions))
-		ph_tracer_forget_dead_strays(session->tracer);
-	session->tracer = NULL;
 }
 
 int ph_session_check(const struct ph_session *session, const char *op, struct ph_err *err)
@@ -102,11 +60,6 @@ int ph_session_check(const struct ph_session *session, const char *op, struct ph
 bool ph_session_has_ended(const struct ph_session *session)
 {
 	return session->ended;
-}
-
-struct ph_reason ph_session_reason(const struct ph_session *session)
-{
-	return session->outcome;
 }
 
 struct ph_process *ph_session_process(const struct ph_session *session)

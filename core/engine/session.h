@@ -80,15 +80,6 @@ static inline bool ph_session_is_done(const struct ph_session *session)
 	return session->ended || session->outcome.kind != PH_REASON_NONE || session->failure.code;
 }
 
-/* Keeps the thread and the breakpoint that the reason names until the next one. */
-void ph_session_set_outcome(struct ph_session *session, struct ph_reason reason);
-
-/* The run ends with this; the first failure is the one that it returns. */
-void ph_session_fail(struct ph_session *session, int code, const struct ph_err *err);
-
-/* Marks the session ended with this reason and takes it out of the tracer. Its processes must be gone. */
-void ph_session_end(struct ph_session *session, struct ph_reason reason);
-
 /* -ESRCH with words when the session has ended. */
 int ph_session_check(const struct ph_session *session, const char *op, struct ph_err *err);
 

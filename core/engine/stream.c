@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/outcome.h"
 #include "engine/resume.h"
 #include "engine/watched.h"
 #include "os/poll.h"

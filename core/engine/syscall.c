@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/handler.h"
+#include "engine/outcome.h"
 #include "engine/resume.h"
 #include "engine/untraced.h"
 #include "os/ptrace.h"

@@ -7,6 +7,7 @@
 #include "engine/caller.h"
 #include "engine/decode.h"
 #include "engine/handler.h"
+#include "engine/outcome.h"
 #include "engine/returns.h"
 #include "engine/tripwire.h"
 #include "os/wait.h"

@@ -5,6 +5,7 @@
 #include "engine/breakpoint.h"
 #include "engine/guard.h"
 #include "engine/hardware.h"
+#include "engine/outcome.h"
 #include "engine/pass.h"
 #include "engine/resume.h"
 #include "engine/watch.h"
