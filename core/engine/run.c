@@ -359,7 +359,6 @@ int ph_sessions_run(struct ph_session *const *sessions, size_t n, int64_t timeou
 	size_t n_live = 0;
 	int r = live ? check_runnable(sessions, n, err) : ph_err_set(err, -ENOMEM, "run");
 
-	ph_os_alarm_forget();
 	if (r >= 0 && timeout_ms >= 0 && timeout_ms < INT64_MAX / NS_PER_MS / 2)
 		deadline = ph_os_now() + timeout_ms * NS_PER_MS;
 	for (size_t i = 0; r >= 0 && i < n; i++)
@@ -369,7 +368,7 @@ int ph_sessions_run(struct ph_session *const *sessions, size_t n, int64_t timeou
 		r = run_all(live, n_live, deadline, err);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		ret[i] = sessions[i]->outcome;
-	ph_os_alarm_forget();
+	ph_os_alarm_end();
 	if (live != &one)
 		free(live);
 	return r;

@@ -56,7 +56,7 @@ _Static_assert(SYS_wait4 == 61 && EINTR == 4 && sizeof(sig_atomic_t) == 4, "as p
 static _Thread_local struct {
 	timer_t timer;
 	bool has_timer, given_up;
-	int64_t at; /* what it was set for */
+	int64_t at;	/* what it was set for; NEVER: it counts as not set */
 	volatile sig_atomic_t rung, waiting;
 } own = { .at = NEVER };
 
@@ -92,21 +92,34 @@ static void begin_as_fork(void)
 	own.rung = own.waiting = false;
 }
 
-static int watch_forks_result;
+static pthread_key_t at_thread_exit;
+static int prepare_result;
 
-static void watch_forks(void)
+static void end_with_thread(void *value)
 {
-	watch_forks_result = -pthread_atfork(NULL, NULL, begin_as_fork);
+	(void)value;
+	if (own.has_timer)
+		timer_delete(own.timer);
+	own.has_timer = false;
+}
+
+static void prepare(void)
+{
+	prepare_result = -pthread_atfork(NULL, NULL, begin_as_fork);
+	if (prepare_result == 0)
+		prepare_result = -pthread_key_create(&at_thread_exit, end_with_thread);
 }
 
 static int make_timer(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = RING };
+	int r;
 
-	pthread_once(&once, watch_forks);
-	if (watch_forks_result < 0)
-		return watch_forks_result;
+	pthread_once(&once, prepare);
+	r = prepare_result == 0 ? -pthread_setspecific(at_thread_exit, &own) : prepare_result;
+	if (r < 0)
+		return r;
 	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
 	if (timer_create(CLOCK_MONOTONIC, &event, &own.timer) < 0)
 		return -errno;
@@ -159,8 +172,12 @@ int ph_os_alarm_set(int64_t deadline)
 	return r;
 }
 
-void ph_os_alarm_forget(void)
+void ph_os_alarm_end(void)
 {
+	if (own.at != NEVER && !own.rung && !own.given_up) {
+		set_timer(0, 0);
+		ph_os_calls.made++;
+	}
 	own.at = NEVER;
 }
 

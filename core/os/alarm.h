@@ -2,8 +2,10 @@
  * alarm - a deadline that ends a wait for statuses, at no cost to the waits that it does not end.
  *
  * A timer of the thread's own (timer_create(2)) sends it SIGURG, whose handler takes it out of the sleeping wait4. It is
- * set only when a deadline comes that is earlier than what it is set for: it may ring too early, and once in vain. Handled
- * with SA_RESTART, it is not noticed by reads and waits of scripts. A fork of ours has none, and makes its own.
+ * set only when a deadline comes that is earlier than what it is set for: it may ring too early, and once in vain. Where
+ * the waiting is over it has to be ended, as the calls that the kernel never restarts (poll(2) and nanosleep(2), which
+ * scripts sleep by: signal(7)) would notice it; all others do not, by SA_RESTART. A fork of ours has none, and makes its
+ * own; with its thread it goes.
  * Does not know what a deadline is for, nor whether it has passed (wait.c).
  */
 #ifndef PH_OS_ALARM_H
@@ -19,8 +21,8 @@ bool ph_os_alarm_is_set(int64_t deadline);
 /* 0, or -errno: there is no timer to be had, or the signal is somebody else's. Not in a signal handler. */
 int ph_os_alarm_set(int64_t deadline);
 
-/* Others have run that may have changed what signals do: it counts as not set. */
-void ph_os_alarm_forget(void);
+/* It does not ring any more, and is set anew for the next deadline: others run now, who may change what signals do. */
+void ph_os_alarm_end(void);
 
 /* It rang after it was last set. */
 bool ph_os_alarm_has_rung(void);

@@ -106,6 +106,9 @@ int ph_os_wait_one_until(pid_t tid, int64_t deadline, int *ret_status)
 	do
 		r = wait_until(tid, deadline, ret_status);
 	while (r == -EINTR);
+	/* A script goes on after this. */
+	if (deadline)
+		ph_os_alarm_end();
 	return r;
 }
 

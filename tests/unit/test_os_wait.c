@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -374,7 +376,7 @@ static void given_up_and_blocked_it_needs_no_signal_body(void)
 }
 IN_FORK(given_up_and_blocked_it_needs_no_signal)
 
-static void what_others_do_to_signals_is_seen_after_it_was_forgotten_body(void)
+static void what_others_do_to_signals_is_seen_after_it_was_ended_body(void)
 {
 	struct sigaction act;
 	sigset_t all;
@@ -384,19 +386,65 @@ static void what_others_do_to_signals_is_seen_after_it_was_forgotten_body(void)
 	sigfillset(&all);
 	sigdelset(&all, SIGALRM);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	ph_os_alarm_forget();
+	ph_os_alarm_end();
 	expect_deadlines_kept();
 	EXPECT(ph_os_alarm_set(ph_os_now() + MS) == 0);
 	handle(SIGURG, SIG_DFL, 0);
-	ph_os_alarm_forget();
+	ph_os_alarm_end();
 	expect_deadlines_kept();
 	handle(SIGURG, on_signal, 0);
-	ph_os_alarm_forget();
+	ph_os_alarm_end();
 	EXPECT(ph_os_alarm_set(FAR_OFF) == -EBUSY);
 	expect_deadlines_kept();
 	EXPECT(sigaction(SIGURG, NULL, &act) == 0 && act.sa_handler == on_signal);
 }
-IN_FORK(what_others_do_to_signals_is_seen_after_it_was_forgotten)
+IN_FORK(what_others_do_to_signals_is_seen_after_it_was_ended)
+
+/* The kernel restarts neither poll(2) nor nanosleep(2), whatever SA_RESTART says. */
+static void a_sleep_after_the_wait_is_not_cut_short_body(void)
+{
+	int64_t at = ph_os_now() + 5 * MS;
+	int status;
+	pid_t pid = start(1);
+
+	EXPECT(ph_os_wait_one_until(pid, at, &status) == pid);
+	EXPECT(poll(NULL, 0, 15) == 0 && ph_os_now() > at);
+	EXPECT(ph_os_alarm_set(ph_os_now() + 5 * MS) == 0);
+	ph_os_alarm_end();
+	EXPECT(poll(NULL, 0, 15) == 0);
+	expect_deadlines_kept();
+}
+IN_FORK(a_sleep_after_the_wait_is_not_cut_short)
+
+static int timers(void)
+{
+	char line[128];
+	FILE *file = fopen("/proc/self/timers", "re");
+	int n = 0;
+
+	EXPECT(file);
+	while (fgets(line, sizeof(line), file))
+		n += strncmp(line, "ID:", 3) == 0;
+	fclose(file);
+	return n;
+}
+
+static void *set_one(void *arg)
+{
+	EXPECT(ph_os_alarm_set(FAR_OFF) == 0 && timers() == 1);
+	return arg;
+}
+
+static void a_timer_goes_with_its_thread_body(void)
+{
+	for (int i = 0; i < 3; i++) {
+		pthread_t thread;
+
+		EXPECT(pthread_create(&thread, NULL, set_one, NULL) == 0 && pthread_join(thread, NULL) == 0);
+		EXPECT(timers() == 0);
+	}
+}
+IN_FORK(a_timer_goes_with_its_thread)
 
 /* Its signal comes when nobody handles it any more. */
 static void it_harms_nobody_when_all_signals_are_back_body(void)
@@ -420,12 +468,14 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_handler_ends_the_wait_for_any_alone),
 		cmocka_unit_test(it_is_heard_in_another_handler),
 		cmocka_unit_test(a_read_behind_the_wait_is_not_cut_short),
+		cmocka_unit_test(a_sleep_after_the_wait_is_not_cut_short),
+		cmocka_unit_test(a_timer_goes_with_its_thread),
 		cmocka_unit_test(one_that_has_rung_already_ends_a_wait),
 		cmocka_unit_test(near_deadlines_nest_in_far_ones),
 		cmocka_unit_test(no_status_is_lost_to_a_deadline),
 		cmocka_unit_test(no_timer_is_to_be_had),
 		cmocka_unit_test(given_up_and_blocked_it_needs_no_signal),
-		cmocka_unit_test(what_others_do_to_signals_is_seen_after_it_was_forgotten),
+		cmocka_unit_test(what_others_do_to_signals_is_seen_after_it_was_ended),
 		cmocka_unit_test(it_harms_nobody_when_all_signals_are_back),
 	};
 
