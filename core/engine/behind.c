@@ -6,6 +6,7 @@
 #include "engine/decode.h"
 #include "engine/signal.h"
 #include "os/procfs.h"
+#include "x86/done.h"
 
 #define OFTEN 1024	/* hits for which the kernel is asked, before symbols are read for it */
 
@@ -49,22 +50,36 @@ static bool is_code(const struct ph_thread *thread, ph_addr addr)
 	return executable;
 }
 
+/* What a return finds on top of the stack is still there, and the thread has not just been seen behind it. */
+static bool is_before_return(struct ph_thread *thread, ph_addr top)
+{
+	return thread->left_at != thread->view.regs.rip && ph_beginning_follows_call(thread, top) && is_code(thread, top);
+}
+
 bool ph_behind_has_run(struct ph_thread *thread, const struct ph_site *site)
 {
+	const struct user_regs_struct *regs = &thread->view.regs;
 	struct ph_insn insn = site->insn;
-	ph_addr top;
+	uint64_t words[2];	/* below rsp, and at it */
 
-	if (ph_signal_is_on_its_way(thread, SIGTRAP))
-		return false;
 	/* Not known before the first pass. */
 	if (!insn.length && ph_decode_at(thread, site->addr, &insn, NULL) < 0)
 		return false;
 	if (insn.length > 1)
 		return true;
-	/* A function's first push finds on top of the stack what its call left, and leaves something else there. */
-	return is_push(site) &&
-	       ph_space_read(thread->process->space, thread->tid, thread->view.regs.rsp, &top, sizeof(top), NULL) >= 0 &&
-	       ph_beginning_follows_call(thread, top) && is_code(thread, top);
+	/* Nothing ran since it was seen here. */
+	if (ph_signal_comes_at_once(thread, SIGTRAP) ||
+	    ph_space_read(thread->process->space, thread->tid, regs->rsp - sizeof(words[0]), words, sizeof(words), NULL) < 0)
+		return false;
+	switch (ph_done_look(site->original, regs, words[0], words[1])) {
+	case PH_DONE_NO:
+		return true;
+	case PH_DONE_YES:
+		return false;
+	case PH_DONE_UNKNOWN:
+		return insn.is_ret && is_before_return(thread, words[1]);
+	}
+	return false;
 }
 
 void ph_behind_note(struct ph_thread *thread)

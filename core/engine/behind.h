@@ -9,8 +9,10 @@
  *
  * Of a program that catches SIGTRAP (guard.h) it is asked every time: there a signal may hide in a hit.
  *
- * What this cannot see is a jump from outside of the function, into its second instruction, at the very moment of a
- * SIGTRAP.
+ * What this cannot see, at the very moment of a SIGTRAP: a jump from outside of the function into its second instruction, a
+ * jump over a prefix (glibc jumps over lock), and one to what stands behind a ret, when a return address is on top of the
+ * stack there as well. Of other instructions of one byte than push, pop, leave and ret, it does not see that they have not
+ * run yet: a hit is lost then.
  */
 #ifndef PH_ENGINE_BEHIND_H
 #define PH_ENGINE_BEHIND_H
@@ -25,7 +27,8 @@ bool ph_behind_is_hit(struct ph_thread *thread, struct ph_site *site);
 
 /*
  * The same when what it stopped for was sent. Where tgkill(2) sends a SIGTRAP at the moment of a hit, the kernel keeps one
- * of the two, the one that was first (signal(7): standard signals do not queue): true when our byte has run as well.
+ * of the two, the one that was first (signal(7): standard signals do not queue): true when our byte has run as well. What the
+ * instruction would have left behind is not there then (x86/done.h).
  */
 bool ph_behind_has_run(struct ph_thread *thread, const struct ph_site *site);
 

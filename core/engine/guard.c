@@ -112,8 +112,9 @@ void ph_guard_keep(struct ph_thread *thread)
 		ph_guard_look(thread);
 	/* Caught: it was reset because the thread blocked it. */
 	else if (put_back(thread) && guard->action.handler != (uintptr_t)SIG_IGN &&
-		 ph_os_sigmask_read(thread->tid, &mask) >= 0)
-		ph_os_sigmask_write(thread->tid, mask | TRAP_BIT);
+		 ph_os_sigmask_read(thread->tid, &mask) >= 0 &&
+		 ph_os_sigmask_write(thread->tid, mask | TRAP_BIT) >= 0)
+		ph_signal_is_blocked(thread, SIGTRAP);
 }
 
 bool ph_guard_ignores(const struct ph_thread *thread)

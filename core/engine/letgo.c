@@ -38,9 +38,11 @@ static void retire_threads(struct ph_process *process)
 /* The trap that waits to be dispatched: of ours, undone; the target's own, its signal. */
 static int settle_trap(struct ph_thread *thread)
 {
+	bool sent;
+
 	if (thread->trapped)
 		return 0;
-	switch (ph_trap_look(thread)) {
+	switch (ph_trap_look(thread, &sent)) {
 	case PH_TRAP_OWN:
 		return SIGTRAP;
 	case PH_TRAP_DEBUG:
@@ -51,7 +53,7 @@ static int settle_trap(struct ph_thread *thread)
 	}
 	ph_thread_set_rip(thread, thread->view.regs.rip - 1);
 	thread->unguarded = thread->process->guard.on;
-	return 0;
+	return sent ? SIGTRAP : 0;
 }
 
 static void leave_kernel(struct ph_thread *thread)

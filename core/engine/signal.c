@@ -11,8 +11,20 @@
 
 #define FIRST_QUEUED 32	/* the kernel's SIGRTMIN: from there on each one sent arrives */
 
+/* Of a standard signal that nobody has taken yet the kernel keeps one (signal(7)), and so do we. */
+static bool is_kept(const struct ph_thread *thread, int sig)
+{
+	for (unsigned int i = 0; i < thread->n_deferred; i++)
+		if (sig < FIRST_QUEUED && thread->deferred[i].info.si_signo == sig && !thread->deferred[i].sent &&
+		    !thread->deferred[i].injected)
+			return true;
+	return false;
+}
+
 static int keep(struct ph_thread *thread, const siginfo_t *info, bool injected, bool sent)
 {
+	if (!injected && is_kept(thread, info->si_signo))
+		return 0;
 	if (!thread->deferred)
 		thread->deferred = calloc(PH_DEFERRED_MAX, sizeof(*thread->deferred));
 	if (!thread->deferred || thread->n_deferred == PH_DEFERRED_MAX)
@@ -31,9 +43,19 @@ static struct ph_deferred *on_its_way(const struct ph_thread *thread, int sig)
 	return NULL;
 }
 
-bool ph_signal_is_on_its_way(const struct ph_thread *thread, int sig)
+bool ph_signal_comes_at_once(const struct ph_thread *thread, int sig)
 {
-	return on_its_way(thread, sig);
+	const struct ph_deferred *kept = on_its_way(thread, sig);
+
+	return kept && !kept->blocked;
+}
+
+void ph_signal_is_blocked(struct ph_thread *thread, int sig)
+{
+	struct ph_deferred *kept = on_its_way(thread, sig);
+
+	if (kept)
+		kept->blocked = true;
 }
 
 static bool is_ours(const siginfo_t *info)
@@ -102,9 +124,11 @@ static struct ph_deferred *next_to_send(struct ph_thread *thread)
 void ph_signal_resend(struct ph_thread *thread)
 {
 	struct ph_deferred *next;
+	uint64_t mask;
 
 	while ((next = next_to_send(thread))) {
 		next->sent = true;
+		next->blocked = ph_os_sigmask_read(thread->tid, &mask) >= 0 && (mask >> (next->info.si_signo - 1) & 1);
 		syscall(SYS_tgkill, thread->process->pid, thread->tid, next->info.si_signo);
 	}
 }

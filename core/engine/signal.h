@@ -24,8 +24,14 @@ int ph_signal_repeat(struct ph_thread *thread, const siginfo_t *info);
 /* Sends one more for each that was put off: they come back through ph_signal_arrive. */
 void ph_signal_resend(struct ph_thread *thread);
 
-/* One of that number has been sent again, to the stopped thread, and has not arrived: the thread runs nothing before. */
-bool ph_signal_is_on_its_way(const struct ph_thread *thread, int sig);
+/*
+ * One of that number has been sent again, to the stopped thread, which did not block it, and has not arrived: the thread
+ * runs nothing before.
+ */
+bool ph_signal_comes_at_once(const struct ph_thread *thread, int sig);
+
+/* The stopped thread blocks it from here on, as we have its mask changed. */
+void ph_signal_is_blocked(struct ph_thread *thread, int sig);
 
 /* Delivers sig when the thread goes on, unseen by hooks. */
 int ph_signal_inject(struct ph_thread *thread, int sig);

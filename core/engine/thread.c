@@ -244,6 +244,7 @@ int ph_thread_regs_flush(struct ph_thread *thread, struct ph_err *err)
 		if (r < 0)
 			return r;
 	}
+	thread->left_at = thread->view.have ? thread->view.regs.rip : 0;
 	if (!thread->xstate_dirty)
 		return 0;
 	thread->xstate_dirty = false;

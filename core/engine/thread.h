@@ -46,6 +46,7 @@ struct ph_view {
 struct ph_deferred {
 	siginfo_t info;
 	bool sent;	/* the one that brings it back is on its way */
+	bool blocked;	/* … but waits for the thread to unblock it */
 	bool injected;	/* by a script: no hook sees it */
 };
 
@@ -97,7 +98,7 @@ struct ph_thread {
 			bool held;		/* stopped by us so that another one can step */
 			bool options_stale;	/* the session's policy changed: set them before it goes on */
 			bool unguarded;		/* a trap of ours may have cost the program its handling of SIGTRAP (guard.h) */
-			bool stepped;		/* it went on by a single step of ours: a step's trap is that (tell.h) */
+			bool stepped;		/* it went on by a single step of ours: a step's trap is that (ph_trap_look) */
 			bool step_shows;	/* the trap flag that the kernel shows is that of our steps */
 			bool told;		/* the instruction at told_at was told, and has not run since */
 		};
@@ -119,6 +120,7 @@ struct ph_thread {
 
 	ph_addr trapped;		/* the site at which a trap of ours waits to be dispatched (trap.h); 0: none */
 	ph_addr left_copy;		/* where in a copy it was seen at this stop; 0: it was not */
+	ph_addr left_at;		/* rip as it went on last; 0: nobody had looked */
 
 	/* The copy that it goes on into, or came from at this stop (behind.h). */
 	struct ph_entered {

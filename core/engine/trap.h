@@ -10,8 +10,11 @@
 #include "engine/event.h"
 #include "engine/thread.h"
 
-/* What the SIGTRAP is that the thread is stopped by. PH_TRAP_OWN also when that cannot be told any more. */
-enum ph_trap_kind ph_trap_look(struct ph_thread *thread);
+/*
+ * What the SIGTRAP is that the thread is stopped by. PH_TRAP_OWN also when that cannot be told any more. *ret_sent: a trap
+ * of ours, and a signal that somebody sent, in one (behind.h).
+ */
+enum ph_trap_kind ph_trap_look(struct ph_thread *thread, bool *ret_sent);
 
 /* A status that dispatch has to see later; a trap of ours puts the thread back at its site meanwhile. */
 void ph_trap_defer(struct ph_thread *thread, int status);

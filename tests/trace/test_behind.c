@@ -4,6 +4,7 @@
 
 #include "engine/process.h"
 #include "engine/site.h"
+#include "engine/thread.h"
 #include "fixture.h"
 
 /* What the site is taken for is looked at in the hit of that number, while it is there. */
@@ -24,25 +25,96 @@ static struct ph_action look(const struct ph_event *event, void *user)
 static void traps_that_are_sent_and_hits_are_all_counted(void **state)
 {
 	static const char *const ways[] = { "process", "thread" };
+	static const char *const places[][6] = {
+		{ "work", "spin" },
+		{ "edges_push", "edges_pop", "edges_leave", "edges_ret" },
+		{ "work", "spin", "edges_add", "edges_push", "edges_pop", "edges_ret" },
+	};
 	long n = fixture_size(200000, 5000);
 	char line[64], output[64];
 
 	(void)state;
 	snprintf(output, sizeof(output), "trapped %ld\n", n);
-	for (size_t i = 0; i < N_OF(ways); i++) {
-		uint64_t work = 0, spin = 0;
+	for (size_t i = 0; i < N_OF(ways) * N_OF(places); i++) {
+		const char *const *at = places[i % N_OF(places)];
+		uint64_t hits[N_OF(places[0])] = { 0 };
 		struct target target;
 
-		snprintf(line, sizeof(line), "trapped %ld %s", n, ways[i]);
+		snprintf(line, sizeof(line), "trapped %ld %s", n, ways[i / N_OF(places)]);
 		target = target_spawn(line, false);
-		add_at(target.session, "work", count_hit, &work);
-		add_at(target.session, "spin", count_hit, &spin);
+		for (size_t k = 0; k < N_OF(hits) && at[k]; k++)
+			add_at(target.session, at[k], count_hit, &hits[k]);
 		target_expect_exit(&target, 0, output);
-		assert_int_equal(work, n);
-		assert_int_equal(spin, n);
+		for (size_t k = 0; k < N_OF(hits) && at[k]; k++)
+			assert_int_equal(hits[k], n);
 		assert_true(ph_session_stats(target.session).signals > 100);
 		target_close(&target);
 	}
+}
+
+static struct ph_action trap_once(const struct ph_event *event, void *user)
+{
+	uint64_t *hits = user;
+
+	(void)event;
+	return (struct ph_action){ .kind = ++*hits == 150 ? PH_SIGNAL : PH_CONTINUE, .value = SIGTRAP };
+}
+
+/* What is sent waits then, and the kernel takes each hit that comes for it. */
+static void a_thread_that_blocks_its_trap_loses_no_hit(void **state)
+{
+	static const char *const places[] = { "edges_add", "edges_push", "edges_pop", "edges_leave", "edges_ret" };
+
+	(void)state;
+	for (size_t i = 0; i < N_OF(places); i++) {
+		struct target target = target_spawn("trapped 500 blocked", false);
+		uint64_t hits = 0;
+
+		add_at(target.session, places[i], trap_once, &hits);
+		target_expect_exit(&target, 0, "handled 1\n");
+		assert_int_equal(hits, 500);
+		target_close(&target);
+	}
+}
+
+/* While the first thread stands in its hook, the other runs into its own, and nobody has seen that yet. */
+static struct ph_action let_the_other_trap(const struct ph_event *event, void *user)
+{
+	uint64_t *stops = user;
+	struct ph_thread *thread;
+	char path[64], state = '?';
+
+	++*stops;
+	assert_int_equal(ph_process_write(event->process, address_of(event->session, "may_go"), "\1", 1, NULL), 0);
+	ph_list_each(thread, &event->process->threads, struct ph_thread, in_process)
+		if (thread != event->thread)
+			snprintf(path, sizeof(path), "/proc/%d/stat", ph_thread_tid(thread));
+	while (state != 't') {
+		FILE *file = fopen(path, "re");
+
+		assert_non_null(file);
+		assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+		fclose(file);
+	}
+	return (struct ph_action){ .kind = PH_STOP };
+}
+
+static void a_hit_that_waits_keeps_the_signal_that_came_with_it(void **state)
+{
+	struct target target = target_spawn("trapped 1 beside", false);
+	uint64_t hits = 0, stops = 0;
+	struct ph_reason reason;
+
+	(void)state;
+	add_at(target.session, "edges_add", count_hit, &hits);
+	add_at(target.session, "spin", let_the_other_trap, &stops);
+	reason = target_run(&target);
+	assert_int_equal(reason.kind, PH_REASON_STOP);
+	assert_int_equal(hits, 100);
+	target_expect_exit(&target, 0, "handled 1\n");
+	assert_int_equal(hits, 101);
+	assert_int_equal(stops, 1);
+	target_close(&target);
 }
 
 static void the_kernel_is_asked_no_more_where_only_a_hit_leads(void **state)
@@ -159,6 +231,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		BOUNDED(traps_that_are_sent_and_hits_are_all_counted),
+		BOUNDED(a_thread_that_blocks_its_trap_loses_no_hit),
+		BOUNDED(a_hit_that_waits_keeps_the_signal_that_came_with_it),
 		BOUNDED(the_kernel_is_asked_no_more_where_only_a_hit_leads),
 		BOUNDED(a_thread_that_stands_there_gets_its_trap),
 		BOUNDED(a_thread_that_stands_there_dies_of_it),
