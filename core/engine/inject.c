@@ -49,12 +49,18 @@ ph_addr ph_inject_syscall_insn(struct ph_thread *thread)
 	return space->syscall_insn;
 }
 
-/* A signal that no mask holds back, such as SIGSTOP: it waits until the call is over. */
+/*
+ * A signal that no mask holds back, such as SIGSTOP: it waits until the call is over. -EFAULT: it is the call's own, whose
+ * instruction the program has unmapped or protected.
+ */
 static int put_off(struct ph_thread *thread)
 {
 	siginfo_t info;
 	int r = ph_os_siginfo_read(thread->tid, &info);
 
+	if (r >= 0 && info.si_signo != SIGTRAP && ph_signal_is_fault(info.si_signo, info.si_code) &&
+	    (ph_addr)(uintptr_t)info.si_addr == thread->process->space->syscall_insn)
+		return -EFAULT;
 	return r < 0 ? r : ph_signal_put_off(thread, &info);
 }
 
@@ -73,8 +79,13 @@ static int run_to(struct ph_thread *thread, enum ph_alone_how how, enum ph_stop_
 		/* An interrupt is answered as a group stop while there is one (kernel/signal.c, do_jobctl_trap). */
 		if (stop.kind == wanted || (wanted == PH_STOP_INTERRUPT && stop.kind == PH_STOP_GROUP))
 			return 0;
-		if ((stop.kind == PH_STOP_SIGNAL || stop.kind == PH_STOP_TRAP) && put_off(thread) >= 0)
-			continue;
+		if (stop.kind == PH_STOP_SIGNAL || stop.kind == PH_STOP_TRAP) {
+			r = put_off(thread);
+			if (r == -EFAULT)
+				return ph_err_set_in(err, r, "call in the target", thread->tid);
+			if (r >= 0)
+				continue;
+		}
 		/* Our own filter's. */
 		if (stop.kind == PH_STOP_SECCOMP)
 			continue;
@@ -160,6 +171,8 @@ static int give_back(struct ph_thread *thread, const struct loan *loan, int r, s
 	if (loan->regroup)
 		ph_os_interrupt(thread->tid);
 	ph_signal_resend(thread);
+	if (ph_thread_has_pending(thread) && thread->last_stop == PH_STOP_EXEC)
+		return ph_err_say(err, -ESRCH, "call in the target", "it has replaced the program");
 	if (ph_os_regs_write(thread->tid, &loan->before) < 0)
 		return ph_err_set_in(err, -ESRCH, "call in the target", thread->tid);
 	thread->fetched = loan->before;

@@ -25,6 +25,7 @@
 #include "engine/tsc.h"
 #include "engine/watch.h"
 #include "os/ptrace.h"
+#include "os/vm.h"
 #include "os/wait.h"
 
 static void retire_threads(struct ph_process *process)
@@ -257,6 +258,9 @@ static void unmap_ours(struct ph_process *process)
 	struct ph_thread *thread, *best = NULL;
 
 	if (!process->space->slots.n_chunks && !process->space->n_allocations)
+		return;
+	/* By an exec that is still to be told: what lies there now is the new program's. */
+	if (ph_os_vm_is_gone(process->space->fd))
 		return;
 	ph_list_each(thread, &process->threads, struct ph_thread, in_process)
 		if (thread->state == PH_THREAD_STOPPED && (!best || best->stop_signal))

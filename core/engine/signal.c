@@ -6,16 +6,19 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/event.h"
 #include "os/procfs.h"
 #include "os/ptrace.h"
 
 #define FIRST_QUEUED 32	/* the kernel's SIGRTMIN: from there on each one sent arrives */
 
-/* Of a standard signal that nobody has taken yet the kernel keeps one (signal(7)), and so do we. */
-static bool is_kept(const struct ph_thread *thread, int sig)
+/* Of a standard signal that was sent and that nobody has taken yet the kernel keeps one (signal(7)), and so do we. */
+static bool is_kept(const struct ph_thread *thread, const siginfo_t *info)
 {
+	if (info->si_signo >= FIRST_QUEUED || ph_signal_is_fault(info->si_signo, info->si_code))
+		return false;
 	for (unsigned int i = 0; i < thread->n_deferred; i++)
-		if (sig < FIRST_QUEUED && thread->deferred[i].info.si_signo == sig && !thread->deferred[i].sent &&
+		if (thread->deferred[i].info.si_signo == info->si_signo && !thread->deferred[i].sent &&
 		    !thread->deferred[i].injected)
 			return true;
 	return false;
@@ -23,7 +26,7 @@ static bool is_kept(const struct ph_thread *thread, int sig)
 
 static int keep(struct ph_thread *thread, const siginfo_t *info, bool injected, bool sent)
 {
-	if (!injected && is_kept(thread, info->si_signo))
+	if (!injected && is_kept(thread, info))
 		return 0;
 	if (!thread->deferred)
 		thread->deferred = calloc(PH_DEFERRED_MAX, sizeof(*thread->deferred));

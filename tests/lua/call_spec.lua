@@ -379,6 +379,19 @@ describe("syscall", function()
 		assert.equal("read 1\n", run_to_end(s))
 	end)
 
+	it("may replace the program, which then begins as after any exec", function()
+		local s = at_place()
+		local at = s.mem.alloc(64)
+		s.mem.write(at, "/bin/echo\0hello\0")
+		s.mem.u64[at + 24], s.mem.u64[at + 32], s.mem.u64[at + 40] = at, at + 10, 0
+		raises(function() s.syscall.execve(at, at + 24, at + 40) end, "replaced the program")
+		local path
+		s:on("exec", function(_, program) path = program end)
+		assert.same({ kind = "exit", code = 0 }, s:run())
+		assert.truthy(path:find "/echo$")
+		assert.equal("hello\n", support.output(s))
+	end)
+
 	it("says what is wrong", function()
 		local s = support.spawn { "callee" }
 		raises(function() return syscall.getpit end, "no system call getpit", "did you mean 'getpid'?")
