@@ -238,8 +238,9 @@ static int l_pending(lua_State *L)
 
 static int l_original(lua_State *L)
 {
-	const struct ph_breakpoint *breakpoint = ph_bind_check(L, 1, BREAKPOINT);
+	struct ph_breakpoint *breakpoint = ph_bind_check(L, 1, BREAKPOINT);
 
+	ph_breakpoint_look(breakpoint);
 	lua_pushlstring(L, (const char *)breakpoint->original, breakpoint->n_original);
 	return 1;
 }

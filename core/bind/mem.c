@@ -4,6 +4,7 @@
 
 #include "base/pattern.h"
 #include "bind/bind.h"
+#include "engine/memory.h"
 #include "os/procfs.h"
 
 #define FIND_CHUNK (1 << 20)
@@ -40,7 +41,7 @@ static void write_exactly(lua_State *L, ph_addr addr, const void *buf, size_t le
 	int r;
 
 	ph_bind_enter();
-	r = ph_space_write(thread->process->space, thread->tid, addr, buf, len, &err);
+	r = ph_memory_write(thread, addr, buf, len, &err);
 	ph_bind_leave();
 	if (r < 0)
 		ph_bind_raise(L, &err);

@@ -114,6 +114,15 @@ void ph_breakpoint_see_original(struct ph_breakpoint *breakpoint, struct ph_spac
 	breakpoint->n_original = ph_insn_decode(breakpoint->original, n, &insn) < 0 ? n > 0 : insn.length;
 }
 
+void ph_breakpoint_look(struct ph_breakpoint *breakpoint)
+{
+	const struct ph_location *location = breakpoint->locations;
+	struct ph_thread *thread = breakpoint->n_locations ? ph_space_any_thread(location->space, breakpoint->session) : NULL;
+
+	if (thread && breakpoint->n_addresses && location->addr == breakpoint->addresses[0])
+		ph_breakpoint_see_original(breakpoint, location->space, thread->tid, location->addr);
+}
+
 /* What scripts see: the places in every process, first the one that was first. */
 static int add_address(struct ph_breakpoint *breakpoint, ph_addr addr)
 {

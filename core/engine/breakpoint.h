@@ -55,6 +55,9 @@ int ph_breakpoint_arm(struct ph_breakpoint *breakpoint, struct ph_process *proce
 /* What stands at addr is what its original says from here on. */
 void ph_breakpoint_see_original(struct ph_breakpoint *breakpoint, struct ph_space *space, pid_t tid, ph_addr addr);
 
+/* The same at its first place, as things are now; what it was last when that is gone. */
+void ph_breakpoint_look(struct ph_breakpoint *breakpoint);
+
 /* Out of all its sites. */
 void ph_breakpoint_disarm(struct ph_breakpoint *breakpoint);
 

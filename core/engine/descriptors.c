@@ -211,6 +211,9 @@ static int open_again(struct ph_descriptor *descriptor, struct ph_thread *thread
 			close(ours);
 		return lost(descriptor, "another file has that name by now", err);
 	}
+	/* Our own output goes on where it is. */
+	if (!descriptor->seeks)
+		lseek(ours, lseek(descriptor->ours, 0, SEEK_CUR), SEEK_SET);
 	close(descriptor->ours);
 	descriptor->ours = ours;
 	return 0;

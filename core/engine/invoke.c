@@ -18,6 +18,7 @@
 #include "engine/resume.h"
 #include "engine/run.h"
 #include "engine/signal.h"
+#include "engine/snapshot.h"
 #include "engine/trap.h"
 #include "os/ptrace.h"
 #include "os/wait.h"
@@ -534,8 +535,10 @@ int ph_invoke_syscall(struct ph_thread *thread, long number, struct ph_argument 
 		r = ph_space_write(thread->process->space, thread->tid, frame.rsp, frame.bytes, frame.len, err);
 	for (size_t i = 0; i < n && r >= 0; i++)
 		values[i] = word_of(&args[i]);
-	if (r >= 0)
+	if (r >= 0) {
+		ph_snapshot_note_call(thread->process->session);
 		r = ph_inject_syscall(thread, number, values, ret, err);
+	}
 	if (r >= 0)
 		r = take_buffers_back(thread, args, n, err);
 	ph_border_return(thread, &border, true);

@@ -9,6 +9,7 @@
 #include "engine/handler.h"
 #include "engine/hold.h"
 #include "engine/putback.h"
+#include "engine/watch.h"
 
 #define KEEP_MOST    ((size_t)128 << 20)	/* bytes; what is more than that stays in a twin */
 #define LONGEST_WAIT 64			/* runs */
@@ -272,6 +273,7 @@ static int put_back(struct ph_snapshot *snapshot, struct ph_err *err)
 	if (r < 0)
 		return ph_err_set(err, r, "restore");
 	ph_extents_clear(&snapshot->owed);
+	ph_watches_see(thread, 0, PH_SPACE_END);
 	return ph_rewind_put_back(&snapshot->rewind, err);
 }
 
@@ -298,6 +300,23 @@ int ph_snapshot_restore(struct ph_snapshot *snapshot, struct ph_err *err)
 	begin_run(snapshot);
 	ph_session_select(session, snapshot->rewind.all[0].thread);
 	return 0;
+}
+
+static bool covers(const struct ph_extents *extents, ph_addr start, ph_addr end)
+{
+	size_t at = ph_extents_from(extents, start);
+
+	return at < extents->n && extents->all[at].start <= start && extents->all[at].end >= end;
+}
+
+void ph_snapshots_note_write(struct ph_session *session, const struct ph_space *space, ph_addr addr, size_t len)
+{
+	const struct ph_snapshot *snapshot;
+
+	ph_list_each(snapshot, &session->snapshots, struct ph_snapshot, in_session)
+		if (snapshot->space == space && !covers(&snapshot->originals.writable, addr, addr + len) &&
+		    !covers(&snapshot->originals.shared, addr, addr + len))
+			ph_snapshot_note_call(session);
 }
 
 /* ---- Looking */

@@ -56,4 +56,7 @@ static inline void ph_snapshot_note_call(struct ph_session *session)
 	session->calls.sentry = false;
 }
 
+/* Somebody has written there, but for the program. */
+void ph_snapshots_note_write(struct ph_session *session, const struct ph_space *space, ph_addr addr, size_t len);
+
 #endif

@@ -436,21 +436,3 @@ void ph_session_select(struct ph_session *session, struct ph_thread *thread)
 	session->selected = thread && thread->state != PH_THREAD_ENDED ? ph_thread_ref(thread) : NULL;
 	ph_thread_unref(before);
 }
-
-int ph_process_read(struct ph_process *process, ph_addr addr, void *buf, size_t len, struct ph_err *err)
-{
-	struct ph_thread *thread = ph_process_any_thread(process);
-
-	if (!thread)
-		return ph_err_say(err, -ESRCH, "read memory", "process %d has ended", process->pid);
-	return ph_space_read(process->space, thread->tid, addr, buf, len, err);
-}
-
-int ph_process_write(struct ph_process *process, ph_addr addr, const void *buf, size_t len, struct ph_err *err)
-{
-	struct ph_thread *thread = ph_process_any_thread(process);
-
-	if (!thread)
-		return ph_err_say(err, -ESRCH, "write memory", "process %d has ended", process->pid);
-	return ph_space_write(process->space, thread->tid, addr, buf, len, err);
-}

@@ -272,6 +272,32 @@ bool ph_watch_steps(const struct ph_watch *watch, const struct ph_process *proce
 	return watch->soft && watch->enabled && !watch->removed && is_for(watch, process);
 }
 
+static void see(struct ph_watch *watch, struct ph_thread *thread)
+{
+	struct ph_process *process = thread->process;
+	uint8_t now[PH_DEBUG_RANGE_MAX];
+
+	if (ph_space_read(process->space, thread->tid, watch->address, now, watch->len, NULL) < 0)
+		return;
+	if (watch->soft)
+		memcpy(watch->seen, now, watch->len);
+	for (int i = 0; i < PH_DEBUG_REGS; i++) {
+		struct ph_hardware_reg *reg = &process->hardware.regs[i];
+
+		if (reg->serial && reg->user.watch == watch)
+			memcpy(reg->seen, now + (reg->piece.addr - watch->address), reg->piece.len);
+	}
+}
+
+void ph_watches_see(struct ph_thread *thread, ph_addr start, ph_addr end)
+{
+	struct ph_watch *watch;
+
+	ph_list_each(watch, &thread->process->session->watches, struct ph_watch, in_session)
+		if (watch->access != PH_WATCH_EXECUTE && watch->address < end && watch->address + watch->len > start)
+			see(watch, thread);
+}
+
 void ph_watch_look(struct ph_watch *watch, struct ph_thread *thread)
 {
 	struct ph_process *process = thread->process;

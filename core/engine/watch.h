@@ -46,4 +46,7 @@ bool ph_watch_steps(const struct ph_watch *watch, const struct ph_process *proce
 /* The memory is looked at: before is what it held the last time in this process, now what it holds. */
 void ph_watch_look(struct ph_watch *watch, struct ph_thread *thread);
 
+/* What others than the program have put into [start, end) of the thread's process is what it held before the next hit. */
+void ph_watches_see(struct ph_thread *thread, ph_addr start, ph_addr end);
+
 #endif

@@ -256,4 +256,12 @@ test_scripts_children_run_beside_a_target() {
 	expect_stderr ''
 }
 
+test_output_that_a_snapshot_opens_again_goes_on_where_it_is() {
+	{
+		echo before
+		"$PTRACEHOOK" -e 'run_to "main" local snap = snapshot() call("close", 1) snap:restore() run()' -- "$TARGETS/calc_pie" 1 2
+	} >all
+	[ "$(cat all)" = $'before\ncalc(1, 2) = 3' ] || fail "all has: $(cat all)"
+}
+
 e2e_main "$@"

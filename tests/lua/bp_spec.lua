@@ -306,6 +306,8 @@ describe("bp", function()
 			assert.is_nil(b.thread)
 			assert.is_nil(b.nonsense)
 			assert.equal(mem.read(sym "calc", #b.original), b.original)
+			mem.u8[b.address] = 0x90
+			assert.equal("\x90", b.original)
 			raises(function() b.id = 2 end, "Breakpoint has no field 'id' that can be set")
 			raises(function() b.mode = "skip" end, "'mode'")
 			assert.equal(hex(sym "calc_add"), bp(sym "calc_add", nothing).where)

@@ -213,6 +213,24 @@ describe("a snapshot", function()
 		end
 	end)
 
+	it("undoes what a script wrote where the program does not, and calls that it made", function()
+		local s = spawn_again "heap"
+		local code = s:sym "main"
+		local byte = s.mem.u8[code]
+		local snap = s:snapshot()
+		local first
+		for _ = 1, 3 do
+			s.mem.u8[code] = 0xc3
+			local fd = s.syscall.openat(-100, "/dev/null", 0)
+			first = first or fd
+			assert(fd >= 0 and fd == first)
+			snap:restore()
+			assert.equal(byte, s.mem.u8[code])
+			assert.equal(0, #snap:diff())
+			assert.equal("stop", s:run().kind)
+		end
+	end)
+
 	it("ends threads that came since, and has the others go on", function()
 		local s = support.spawn { "again", "threads" }
 		s:bp("begin", STOP)

@@ -191,6 +191,30 @@ describe("watch", function()
 		assert(old == 0)
 	end)
 
+	it("has what a script or a snapshot put there be old", function()
+		for _, soft in ipairs { false, true } do
+			local s = support.spawn { "watched", "plain" }
+			s:run_to "main_ready"
+			local seen = {}
+			local w = s:watch("cell", { soft = soft }, function(_, w)
+				seen[#seen + 1] = ("%s %s"):format(w.old, w.new)
+				return STOP
+			end)
+			local snap = s:snapshot()
+			for _, value in ipairs { false, 70, 71 } do
+				snap:restore()
+				if value then
+					s.mem.u64[w.address] = value
+				end
+				assert.equal("stop", s:run().kind)
+			end
+			snap:restore()
+			s:run()
+			assert.same({ "0 1", "70 1", "71 1", "0 1" }, seen)
+			s:kill()
+		end
+	end)
+
 	it("is seen in regs.dr0 to regs.dr7", function()
 		local s = support.spawn { "watched", "plain" }
 		s:watch("cell", { len = 16 }, function()
