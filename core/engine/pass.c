@@ -106,7 +106,8 @@ int ph_pass_move(struct ph_thread *thread, ph_addr addr, const struct ph_pass *p
 	}
 	thread->pass.active = thread->view.regs.rip == addr;
 	thread->pass.addr = addr;
-	thread->pass.skip = pass->skip || plan->move == PH_SKIP;
+	/* STEP runs the instruction whatever the breakpoint's mode. */
+	thread->pass.skip = (pass->skip && !plan->step) || plan->move == PH_SKIP;
 	thread->pass.report = plan->step && !thread->pass.skip;
 	if (thread->pass.active && thread->pass.report && pass->last)
 		thread->pass.breakpoint = ph_breakpoint_ref(pass->last);

@@ -21,7 +21,7 @@
 ---@type Action
 CONTINUE = {}
 
---- Run the original instruction by one single step, report it to `on("step")`, go on.
+--- Run the original instruction by one single step, whatever the mode of the breakpoint, report it to `on("step")`, go on.
 ---
 --- ```lua
 --- local steps = 0

@@ -43,7 +43,7 @@ static void actions_decide_what_runs(void **state)
 		{ "calc_add", PH_MODE_SKIP, { PH_CONTINUE, 0, 0 }, 0, "calc(1, 2) = 1\n" },
 		{ "calc_add", PH_MODE_SKIP, { PH_CONTINUE, 0, 0 }, 99, "calc(1, 2) = 99\n" },
 		{ "calc_add", PH_MODE_SKIP, { PH_SKIP, 0, 0 }, 0, "calc(1, 2) = 1\n" },
-		{ "calc_add", PH_MODE_SKIP, { PH_STEP, 0, 0 }, 0, "calc(1, 2) = 1\n" },
+		{ "calc_add", PH_MODE_SKIP, { PH_STEP, 0, 0 }, 0, "calc(1, 2) = 3\n" },
 		{ "calc_add", PH_MODE_SKIP, { PH_REMOVE, 0, 0 }, 0, "calc(1, 2) = 1\n" },
 		{ "calc", PH_MODE_EXECUTE, { PH_RETURN, true, 42 }, 0, "calc(1, 2) = 42\n" },
 		{ "calc", PH_MODE_EXECUTE, { PH_RETURN, true, -1ull }, 0, "calc(1, 2) = -1\n" },
