@@ -508,7 +508,8 @@ int ph_session_set_policy(struct ph_session *session, const struct ph_policy *po
 	ph_handler_update_calls(session);
 	ph_list_each(process, &session->processes, struct ph_process, in_session)
 		ph_list_each(thread, &process->threads, struct ph_thread, in_process)
-			thread->options_stale = true;
+			thread->options_stale = thread->state != PH_THREAD_STOPPED ||
+						ph_os_set_options(thread->tid, ph_trace_options(session)) < 0;
 	return 0;
 }
 

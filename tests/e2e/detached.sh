@@ -68,4 +68,9 @@ test_followed_children_are_left_stopped_too() {
 	done
 }
 
+test_without_exitkill_a_target_that_has_not_run_yet_outlives_us() {
+	{ "$PTRACEHOOK" -e 'policy { exitkill = false } os.execute "kill -9 $PPID"' -- sh -c 'echo alive'; } >out 2>/dev/null
+	wait_until grep -q alive out
+}
+
 e2e_main "$@"
