@@ -248,6 +248,21 @@ static void on_deferred_trap(struct ph_thread *thread)
 		ph_resume(thread);
 }
 
+/* Hooks of the function that a script called see it return. False: they want something else than that. */
+static bool tell_own_return(struct ph_thread *thread, ph_addr at)
+{
+	struct ph_plan plan = { 0 };
+
+	ph_thread_set_rip(thread, at);
+	ph_returns_returned(thread, at, &plan);
+	if (thread->state == PH_THREAD_STOPPED && !thread->rewound && thread->view.regs.rip == at &&
+	    ph_usual_plan(thread->process->session, &plan))
+		return true;
+	if (thread->state == PH_THREAD_STOPPED)
+		ph_resume_plan(thread, PH_EVENT_BREAKPOINT, &plan, NULL);
+	return false;
+}
+
 static void on_trap(struct ph_thread *thread)
 {
 	struct ph_space *space = thread->process->space;
@@ -275,6 +290,8 @@ static void on_trap(struct ph_thread *thread)
 		return;
 	}
 	at = thread->view.regs.rip - 1;
+	if (thread->returns.n && ph_invocation_returns_to(thread, at) && !tell_own_return(thread, at))
+		return;
 	if (ph_invocation_take_trap(thread, at))
 		return;
 	site = ph_space_site_find(space, at);

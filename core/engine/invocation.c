@@ -10,6 +10,11 @@ static bool runs(const struct ph_thread *thread)
 	return thread->invocation && thread->invocation->state == PH_INVOCATION_RUNS;
 }
 
+bool ph_invocation_returns_to(const struct ph_thread *thread, ph_addr at)
+{
+	return runs(thread) && at == thread->invocation->back && thread->view.regs.rsp == thread->invocation->rsp;
+}
+
 bool ph_invocation_take_trap(struct ph_thread *thread, ph_addr at)
 {
 	struct ph_invocation *invocation = thread->invocation;

@@ -29,6 +29,9 @@ struct ph_invocation {
 	siginfo_t info;		/* CRASHED */
 };
 
+/* The same place and stack as when the call is over: who waits for that very return is to be told first. */
+bool ph_invocation_returns_to(const struct ph_thread *thread, ph_addr at);
+
 /* The thread has trapped at `at`, the registers are fetched. True: the call is over, and the thread stays stopped. */
 bool ph_invocation_take_trap(struct ph_thread *thread, ph_addr at);
 

@@ -71,10 +71,9 @@ static size_t find(const struct ph_thread *thread, ph_addr addr, ph_addr stack)
 	return SIZE_MAX;
 }
 
-/* Somebody's return. Functions that ended in jumps into others return together, the innermost first. */
-static enum ph_event_kind on_return(struct ph_tripwire *tripwire, struct ph_thread *thread, struct ph_plan *plan)
+void ph_returns_returned(struct ph_thread *thread, ph_addr addr, struct ph_plan *plan)
 {
-	ph_addr rsp = thread->view.regs.rsp, addr = tripwire->addr;
+	ph_addr rsp = thread->view.regs.rsp;
 	size_t at;
 
 	while (thread->state == PH_THREAD_STOPPED && (at = find(thread, addr, rsp)) != SIZE_MAX) {
@@ -92,6 +91,11 @@ static enum ph_event_kind on_return(struct ph_tripwire *tripwire, struct ph_thre
 		    thread->view.regs.rip != addr || thread->view.regs.rsp != rsp)
 			break;
 	}
+}
+
+static enum ph_event_kind on_return(struct ph_tripwire *tripwire, struct ph_thread *thread, struct ph_plan *plan)
+{
+	ph_returns_returned(thread, tripwire->addr, plan);
 	if (tripwire->space && tripwire->data[0] == 0 && !thread->returns.n)
 		tripwire->data[1]++;
 	else

@@ -50,4 +50,10 @@ void ph_returns_enter(struct ph_thread *thread, struct ph_plan *plan);
 /* None of them will return: the thread exits, or has another program. */
 void ph_returns_drop(struct ph_thread *thread, struct ph_plan *plan);
 
+/*
+ * The thread stands at addr, where somebody's call may have returned to. Functions that ended in jumps into others return
+ * together, the innermost first.
+ */
+void ph_returns_returned(struct ph_thread *thread, ph_addr addr, struct ph_plan *plan);
+
 #endif

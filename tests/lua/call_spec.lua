@@ -181,6 +181,23 @@ describe("call", function()
 		run_to_end(s)
 	end)
 
+	it("of a function that is hooked has leave see it return, and replace its result", function()
+		local s = at_place()
+		local seen = {}
+		s:hook("add", {
+			enter = function(a, b) seen[#seen + 1] = ("enter %d %s %s"):format(this.depth, a, b) end,
+			leave = function(ret) seen[#seen + 1] = "leave " .. ret return ret + 100 end,
+			unwound = function() seen[#seen + 1] = "unwound" end,
+		})
+		assert(s:call("add", 1, 2) == 103)
+		assert(s:call("add", 3, 4) == 107)
+		assert.same({ "enter 1 1 2", "leave 3", "enter 1 3 4", "leave 7" }, seen)
+		s:hook("add", { leave = function() return STOP end })
+		raises(function() s:call("add", 5, 6) end, "a hook ended the run while the function ran")
+		s:kill()
+		assert.equal("leave 11", seen[#seen])
+	end)
+
 	it("in a hook of the very function that it calls ends in an error", function()
 		local s = at_place "loop"
 		local depth, refused = 0
