@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/border.h"
 #include "engine/changed.h"
 #include "engine/filter.h"
 #include "engine/handler.h"
@@ -164,6 +165,8 @@ int ph_snapshot_take(struct ph_thread *thread, const struct ph_event *event, boo
 {
 	struct ph_session *session = thread->process->session;
 	struct ph_snapshot *snapshot;
+	struct ph_border border = { 0 };
+	bool at_exit;
 	int r = ph_session_check(session, "snapshot", err);
 
 	if (r < 0)
@@ -171,8 +174,6 @@ int ph_snapshot_take(struct ph_thread *thread, const struct ph_event *event, boo
 	ph_hold_for_hook(session);
 	if (thread->state != PH_THREAD_STOPPED)
 		return ph_err_say(err, -ESRCH, "snapshot", "thread %d has ended", thread->tid);
-	if (thread->process == session->target)
-		ph_filter_install_for_end(session);
 	snapshot = calloc(1, sizeof(*snapshot));
 	if (!snapshot)
 		return ph_err_set(err, -ENOMEM, "snapshot");
@@ -181,7 +182,15 @@ int ph_snapshot_take(struct ph_thread *thread, const struct ph_event *event, boo
 	ph_list_init(&snapshot->in_session);
 	snapshot->process = ph_process_ref(thread->process);
 	snapshot->space = ph_space_ref(thread->process->space);
-	r = take(snapshot, thread, session->in_run && event && event->thread == thread ? event : NULL, compares, err);
+	/* Its hooks look at the call on. */
+	at_exit = thread->call.view.phase == PH_CALL_LEAVE;
+	r = at_exit ? ph_border_reach(thread, "snapshot", &border, err) : 0;
+	if (r >= 0 && thread->process == session->target)
+		ph_filter_install_for_end(session);
+	if (r >= 0)
+		r = take(snapshot, thread, session->in_run && event && event->thread == thread ? event : NULL, compares, err);
+	if (at_exit)
+		ph_border_return(thread, &border, true);
 	if (r < 0) {
 		if (snapshot->tracking)
 			ph_snapshot_unref(snapshot);

@@ -138,6 +138,26 @@ describe("a snapshot", function()
 		assert.equal(5, after)
 	end)
 
+	it("is taken where a call returns, and its hooks look at that on", function()
+		local s = spawn_again "read"
+		local snap, seen
+		s:on("syscall", "read", { leave = function(sc)
+			if not snap then
+				local before = sc.ret
+				snap = s:snapshot()
+				seen = ("%s %s"):format(sc.name, sc.ret == before)
+			end
+		end })
+		assert.equal("stop", s:run().kind)
+		assert.equal("read true", seen)
+		local first = report_of(s)
+		for _ = 1, 3 do
+			snap:restore()
+			assert.equal("stop", s:run().kind)
+			assert.equal(first, report_of(s))
+		end
+	end)
+
 	it("has a hook's action not applied, when that restored", function()
 		local s = spawn_again "tls"
 		local snap = s:snapshot()
