@@ -6,6 +6,7 @@
 #include "engine/breakpoint.h"
 #include "engine/caller.h"
 #include "engine/decode.h"
+#include "engine/destination.h"
 #include "engine/handler.h"
 #include "engine/outcome.h"
 #include "engine/returns.h"
@@ -26,7 +27,7 @@ struct ph_until {
 	bool at_return;			/* … and the instruction that is stepped is that */
 	struct ph_return call;
 	bool awaits;			/* call is in the thread's returns */
-	struct ph_tripwire *tripwire;	/* counted; the place's */
+	struct ph_destination place;
 	ph_until_fn fn;
 	void *user;
 	void (*user_free)(void *user);
@@ -56,11 +57,7 @@ static void detach(struct ph_until *until)
 	if (until->awaits)
 		ph_return_cancel(thread, &until->call);
 	until->awaits = false;
-	if (until->tripwire) {
-		ph_tripwire_remove(until->tripwire, thread->process);
-		ph_tripwire_unref(until->tripwire);
-		until->tripwire = NULL;
-	}
+	ph_destination_close(&until->place, thread->process);
 }
 
 static void release(struct ph_until *until)
@@ -296,25 +293,19 @@ static enum ph_event_kind on_place(struct ph_tripwire *tripwire, struct ph_threa
 	return PH_EVENT_BREAKPOINT;
 }
 
+static void retry(struct ph_process *process)
+{
+	struct ph_until *until;
+
+	ph_list_each(until, &process->session->untils, struct ph_until, in_session)
+		if (until->event.thread->process == process)
+			ph_destination_retry(&until->place, process, retry);
+}
+
 static int await_place(struct ph_until *until, const struct ph_until_options *options, struct ph_err *err)
 {
-	struct ph_process *process = until->event.thread->process;
-	ph_addr addr = options->address;
-	int r;
-
-	if (options->where) {
-		r = ph_session_resolve(until->event.session, options->where, &addr, err);
-		if (r < 0)
-			return r;
-	}
-	r = ph_tripwire_add(process, addr, on_place, &until->tripwire, err);
-	if (r == -EIO)
-		return ph_err_say(err, r, "wait", "0x%llx is not mapped in process %d", (unsigned long long)addr, process->pid);
-	if (r < 0)
-		return r;
-	ph_tripwire_ref(until->tripwire);
-	until->tripwire->data[0] = (uintptr_t)until;
-	return 0;
+	return ph_destination_open(&until->place, until->event.thread->process, options->where, options->address, on_place,
+				   (uintptr_t)until, retry, err);
 }
 
 /* ---- All of them */
@@ -450,7 +441,7 @@ void ph_until_leaving(struct ph_thread *thread, bool exits, struct ph_plan *plan
 	do {
 		found = false;
 		ph_list_each(until, &session->untils, struct ph_until, in_session) {
-			if (until->event.thread != thread || (!exits && !until->tripwire))
+			if (until->event.thread != thread || (!exits && until->kind != PH_UNTIL_PLACE))
 				continue;
 			complete(until, PH_UNTIL_GONE, plan);
 			/* Callbacks change the list. */

@@ -4,7 +4,7 @@
  *	stepped			single steps, counted
  *	stepped over, returned	a call's end (returns.h); without an unwinder, "returned" steps from call to call until
  *				the function's own return instruction
- *	place			a tripwire, for this thread
+ *	place			tripwires (destination.h), for this thread
  *	time			the run's clock; the thread stays stopped
  *
  * The functions are ptracehook.h's. Whoever resumes the thread asks here how; whoever sees it stop tells. What the

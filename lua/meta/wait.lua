@@ -58,9 +58,9 @@ function step_over() end
 ---@return Reason|"unwound"|nil why
 function finish() end
 
---- Runs until the thread comes to a place.
+--- Runs until the thread comes to a place, to the first of its addresses where it has several.
 ---
---- Errors: no such place; an address that is not mapped.
+--- Errors: no such place, also one that a library is still to bring (bp waits for that); an address that is not mapped.
 ---
 --- ```lua
 --- assert(run_to "calc")

@@ -269,6 +269,25 @@ describe("run_to", function()
 		assert.equal("calc(1, 2) = 3\n", support.output(s))
 	end)
 
+	it("of several addresses waits for each", function()
+		local s = support.spawn { "shapes" }
+		local seen = {}
+		for i = 1, 3 do
+			assert(s:run_to "shapes::Box::scale")
+			seen[i] = where(regs.rip):match "scale(%b())"
+		end
+		table.sort(seen)
+		assert.same({ "(double)", "(int)", "(int, char const*)" }, seen)
+	end)
+
+	it("of an IFUNC waits for what it turns out to be", function()
+		local s = support.spawn { "ifuncs" }
+		s:on("load", function(module) return module.name == "libc.so.6" and STOP or nil end)
+		assert.equal("stop", s:run().kind)
+		assert(s:run_to "strlen")
+		assert.truthy(where(regs.rip):find "^libc.so.6!.*strlen")
+	end)
+
 	it("is for one thread", function()
 		local s = support.spawn { "threads8", "4", "20" }
 		local wrong, arrived = 0, 0
