@@ -8,8 +8,9 @@
  *
  * Whether it is, is asked at spawn, attach and exec, when a trap of the program's own comes, and at some hits: the 1st,
  * 2nd, 4th, … and each 1024th. What a program set up after the last look, and lost at a hit before the next, is lost;
- * so is the block of a thread in a program that neither catches nor ignores it. Nothing can be put back where a seccomp
- * filter forbids calls of ours.
+ * so is the block of a thread in a program that neither catches nor ignores it. Of threads that trap at the same time the
+ * first to go on gets the block back, whosever it was. A handler runs with SIGTRAP unblocked (departure.c), so one that is
+ * sent meanwhile interrupts it. Nothing can be put back where a seccomp filter forbids calls of ours.
  */
 #ifndef PH_ENGINE_GUARD_H
 #define PH_ENGINE_GUARD_H
