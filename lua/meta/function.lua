@@ -107,10 +107,15 @@ function replace(where, fn, options) end
 --- In the function that `replace` put there: calls the one that was there before, with these arguments; those left out or
 --- nil are what they were. As often as one likes; it waits as `finish` does. nil elsewhere.
 ---
---- Errors: more arguments than the prototype has, or six; one that does not fit; a call after one that was unwound.
+--- A string, for a pointer or without types, is a pointer to a copy, which is there until the function has returned; the
+--- text that a prototype made of an argument, given back unchanged, is where the program has it.
+---
+--- Errors: more arguments than the prototype has, or six; one that does not fit; a call after one that was unwound; for a
+--- copy, what `mem.alloc` raises, such as in a program with a seccomp filter.
 ---
 --- ```lua
 --- replace("calc", function() return original() * original(5, 5) end)
+--- replace("int puts(const char *text)", function(text) return original(text .. "!") end)
 --- ```
 ---@type fun(...): any, "unwound"?
 original = nil

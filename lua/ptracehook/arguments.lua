@@ -238,17 +238,60 @@ function M.read(proto)
 	return list, #proto.arguments
 end
 
--- Into the places of the arguments, those that are not nil.
-function M.write(proto, ...)
-	local places = proto and proto.arguments or untyped
-	for i = 1, select("#", ...) do
-		local value = select(i, ...)
-		if not places[i] then
-			check.fail("original: %d arguments at most, got %d", #places, select("#", ...))
-		elseif value ~= nil then
-			write_argument(places[i], i, value)
+-- The texts among what M.read read: {[index] = {text, where it is}}; nil: none.
+function M.texts(proto, args)
+	local texts
+	for i, argument in ipairs(proto and proto.arguments or {}) do
+		if argument.what.kind == "string" and type(args[i]) == "string" then
+			texts = texts or {}
+			texts[i] = { args[i], argument.stack and mem.u64[regs.rsp + argument.stack] or regs[argument.register] }
 		end
 	end
+	return texts
+end
+
+local function takes_text(argument)
+	local kind = argument.what and argument.what.kind
+	return kind == nil or kind == "string" or kind == "pointer"
+end
+
+-- All of them into memory that is mapped for it: on the stack, the function would overwrite them. Gives its address.
+local function place_texts(list)
+	local block, size = {}, 0
+	for i, entry in ipairs(list) do
+		block[i] = entry.text .. "\0"
+		entry.offset, size = size, size + #block[i]
+	end
+	-- keep: a target that is let go meanwhile goes on reading them.
+	local address = mem.alloc(size, { keep = true })
+	mem.write(address, table.concat(block))
+	for _, entry in ipairs(list) do
+		write_argument(entry.argument, entry.index, address + entry.offset)
+	end
+	return address
+end
+
+-- Into the places of the arguments, those that are not nil. A text of `texts` is where it was; others are copied: gives
+-- the memory then, to be freed when the call has left.
+function M.write(proto, texts, ...)
+	local places = proto and proto.arguments or untyped
+	local n_places = #places + (proto and proto.rest and #untyped - proto.rest + 1 or 0)
+	local copies
+	for i = 1, select("#", ...) do
+		local value, known = select(i, ...), texts and texts[i]
+		local argument = places[i] or i <= n_places and untyped[proto.rest + i - #places - 1]
+		if not argument then
+			check.fail("original: %d arguments at most, got %d", n_places, select("#", ...))
+		elseif known and value == known[1] then
+			write_argument(argument, i, known[2])
+		elseif type(value) == "string" and takes_text(argument) then
+			copies = copies or {}
+			copies[#copies + 1] = { text = value, argument = argument, index = i }
+		elseif value ~= nil then
+			write_argument(argument, i, value)
+		end
+	end
+	return copies and place_texts(copies)
 end
 
 return M

@@ -323,6 +323,19 @@ end
 
 -- ---- replace()
 
+-- memory: what is freed when the call has left, or nil.
+local function finish_call(memory)
+	if not memory then
+		return wait.finish_call()
+	end
+	local ok, how = pcall(wait.finish_call)
+	local freed, why = pcall(mem.free, memory) -- its thread may have ended, and its program
+	if not ok or not freed and how ~= "unwound" then
+		error(ok and why or how, 0)
+	end
+	return how
+end
+
 -- The function itself, called once more with everything as its caller left it, but for the arguments.
 local function call_original(state, call, ...)
 	if call.unwound then
@@ -334,8 +347,7 @@ local function call_original(state, call, ...)
 		regs.rip = call.address
 		state.passing[call.tid] = true
 	end
-	arguments.write(call.proto, ...)
-	if wait.finish_call() == "unwound" then
+	if finish_call(arguments.write(call.proto, call.texts, ...)) == "unwound" then
 		call.unwound = true
 		return nil, "unwound"
 	end
@@ -351,7 +363,10 @@ local function replaced(state)
 	end
 	local proto = proto_of(state)
 	local args, n = arguments.read(proto)
-	local call = { tid = tid, rsp = regs.rsp, address = regs.rip, caller = mem.u64[regs.rsp], proto = proto }
+	local call = {
+		tid = tid, rsp = regs.rsp, address = regs.rip, caller = mem.u64[regs.rsp], proto = proto,
+		texts = arguments.texts(proto, args),
+	}
 	relay.this = { args = args, caller = call.caller, depth = 1 }
 	relay.original = function(...) return call_original(state, call, ...) end
 	local value = state.fn(unpack(args, 1, n))

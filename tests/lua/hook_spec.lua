@@ -400,6 +400,15 @@ describe("prototypes", function()
 	end)
 end)
 
+-- Bytes of the target's memory.
+local function mapped()
+	local sum = 0
+	for _, map in ipairs(mem.maps()) do
+		sum = sum + num(map.stop - map.start)
+	end
+	return sum
+end
+
 describe("replace", function()
 	after_each(support.close)
 
@@ -444,6 +453,62 @@ describe("replace", function()
 		assert.equal("sum 0.5\n", support.output(s))
 	end)
 
+	it("original takes the text that was read, where it is, and copies of others", function()
+		local s = support.spawn { "ifuncs" }
+		local seen, before = {}, nil
+		s:replace("int puts(const char *text)", function(text)
+			original(text) -- makes the buffer
+			before = mapped()
+			local ret = original("more " .. text)
+			assert(mapped() == before and ret == 10)
+			original(text)
+		end)
+		s:bp("puts", function()
+			seen[#seen + 1] = { mem.cstr(regs.rdi), before ~= nil and mapped() > before }
+		end)
+		assert.equal(0, s:run().code)
+		assert.same({ { "done", false }, { "more done", true }, { "done", false } }, seen)
+		assert.equal("done\nmore done\ndone\n", support.output(s))
+	end)
+
+	it("original takes texts with and without types, several at once", function()
+		for _, row in ipairs {
+			{ "ifuncs", "puts", {} }, { "ifuncs_static", "puts", {} },
+			{ "ifuncs", "puts", { proto = "int (void *)" } },
+			{ "ifuncs", "puts", { proto = "int (const char *)" } },
+		} do
+			local s = support.spawn { row[1] }
+			s:replace(row[2], function() return original(("long"):rep(5000)) end, row[3])
+			assert.equal(0, s:run().code)
+			assert.equal(("long"):rep(5000) .. "\n", support.output(s))
+		end
+		local s = support.spawn { "ifuncs" }
+		local answers = {}
+		s:replace("call_strcmp", function()
+			answers[#answers + 1] = original("same", "same") == 0 and i32(original("b", "a")) > 0
+				and i32(original("", "a")) < 0
+			return 0
+		end)
+		assert.equal(0, s:run().code)
+		assert.same({ true, true, true }, answers)
+	end)
+
+	it("frees the copy of a text when the original is unwound, or its thread has ended", function()
+		local s = frames("jump", "16")
+		local after = {}
+		s:replace("jumper", function(n)
+			local _, why = original(n, "text")
+			assert(why == "unwound")
+			after[#after + 1] = mapped()
+		end, { proto = "long (long, const char *)" })
+		s:run()
+		assert.equal(2 * 36, #after)
+		assert.equal(after[36], after[72])
+		s = frames "exit"
+		s:replace("leaver", function(code) return original(code, "text") end, { proto = "void (int, void *)" })
+		assert.equal(7, s:run().code)
+	end)
+
 	it("in recursion and threads", function()
 		local s = frames("recurse", "30", "4")
 		s:replace("long deep(long n)", function() return original() + 1 end)
@@ -469,9 +534,16 @@ describe("replace", function()
 		local s = support.spawn { "calc_pie" }
 		support.raises(function() s:replace("calc", 5) end, "replace: function expected as the second argument, got 5")
 		support.raises(function() s:replace("calc", print, { mode = "skip" }) end, "mode is a breakpoint's")
-		s:replace("calc", function() return original(1, "x") end)
+		s:replace("calc", function() return original(1, {}) end)
 		local ok, e = pcall(s.run, s)
 		assert.is_false(ok)
 		assert.truthy(tostring(e):find("original: argument 2", 1, true), tostring(e))
+		s = frames "alike"
+		s:replace("float alike(double a, unsigned char b, const char *text, long c)", function(a)
+			return original(a, "x")
+		end)
+		ok, e = pcall(s.run, s)
+		assert.is_false(ok)
+		assert.truthy(tostring(e):find("original: argument 2: whole number expected", 1, true), tostring(e))
 	end)
 end)
