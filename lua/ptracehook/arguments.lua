@@ -238,6 +238,38 @@ function M.read(proto)
 	return list, #proto.arguments
 end
 
+-- What a function finds when it is entered, and may have changed when it has returned; al: see `...` in the ABI.
+function M.keep(proto)
+	local kept = { words = { rax = regs.rax }, vectors = {}, stack = {} }
+	for _, place in ipairs(untyped) do
+		kept.words[place.register] = regs[place.register]
+	end
+	for _, argument in ipairs(proto and proto.arguments or {}) do
+		if argument.stack then
+			kept.stack[argument.stack] = mem.u64[regs.rsp + argument.stack]
+		end
+		for _, name in ipairs(argument.parts or { argument.vector }) do
+			if name:find "^xmm" then
+				kept.vectors[name] = regs[name].u64[0]
+			end
+		end
+	end
+	return kept
+end
+
+-- rsp is as it was then.
+function M.put_back(kept)
+	for name, value in pairs(kept.words) do
+		regs[name] = value
+	end
+	for name, value in pairs(kept.vectors) do
+		regs[name].u64[0] = value
+	end
+	for offset, value in pairs(kept.stack) do
+		mem.u64[regs.rsp + offset] = value
+	end
+end
+
 -- The texts among what M.read read: {[index] = {text, where it is}}; nil: none.
 function M.texts(proto, args)
 	local texts

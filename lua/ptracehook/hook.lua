@@ -346,6 +346,9 @@ local function call_original(state, call, ...)
 		mem.u64[call.rsp] = call.caller
 		regs.rip = call.address
 		state.passing[call.tid] = true
+		arguments.put_back(call.kept)
+	else
+		call.kept = arguments.keep(call.proto)
 	end
 	if finish_call(arguments.write(call.proto, call.texts, ...)) == "unwound" then
 		call.unwound = true

@@ -509,6 +509,31 @@ describe("replace", function()
 		assert.equal(7, s:run().code)
 	end)
 
+	it("original has what the caller gave, also when it was called before", function()
+		local s = support.spawn { "ifuncs" }
+		local results = {}
+		s:replace("call_strcmp", function()
+			results[#results + 1] = {
+				i32(original()) < 0, i32(original("b", "a")) > 0, i32(original()) < 0, i32(original(nil, "one")) == 0,
+			}
+		end)
+		assert.equal(0, s:run().code)
+		for i = 1, 3 do
+			assert.same({ true, true, true, true }, results[i])
+		end
+		s = frames "many"
+		s:replace("many", function() return original() + original() end)
+		s:run()
+		assert.equal("sum 63\n", support.output(s))
+		s = frames "many"
+		s:replace("many", function()
+			original(nil, nil, nil, nil, nil, nil, 100, nil, 1000.5)
+			return original()
+		end)
+		s:run()
+		assert.equal("sum 31.5\n", support.output(s))
+	end)
+
 	it("in recursion and threads", function()
 		local s = frames("recurse", "30", "4")
 		s:replace("long deep(long n)", function() return original() + 1 end)
