@@ -251,15 +251,16 @@ function Handle:enable() end
 --- ```
 function Handle:disable() end
 
---- System calls of the x86-64 table: numbers by name and names by number; nil for what is none.
+--- System calls of the x86-64 table: numbers by name and names by number, of 64 bits too; nil for what is none.
 ---
 --- ```lua
 --- assert(SYS.openat == 257 and SYS[257] == "openat" and SYS.opnat == nil)
+--- on("syscall", function() assert(SYS[regs.orig_rax]) end)
 --- ```
 ---@type table<string|integer, integer|string>
 SYS = {}
 
---- Signals: numbers by name and names by number; nil for what is none.
+--- Signals: numbers by name and names by number, of 64 bits too; nil for what is none.
 ---
 --- ```lua
 --- assert(SIG.SIGINT == 2 and SIG[2] == "SIGINT" and SIG.SIGNOPE == nil)
@@ -267,12 +268,13 @@ SYS = {}
 ---@type table<string|integer, integer|string>
 SIG = {}
 
---- Errors of the system: numbers by name and names by number; nil for what is none.
+--- Errors of the system: numbers by name and names by number, of 64 bits too; nil for what is none.
 ---
 --- ```lua
 --- assert(E.ENOENT == 2 and E[2] == "ENOENT" and E.ENOPE == nil)
 --- local ok, err = pcall(spawn, { "/no/such/program" })
 --- assert(not ok and err.errno == E.ENOENT)
+--- assert(E[-syscall.close(-1)] == "EBADF")
 --- ```
 ---@type table<string|integer, integer|string>
 E = {}

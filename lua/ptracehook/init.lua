@@ -69,11 +69,22 @@ for _, name in ipairs { "thread", "process" } do
 	end
 end
 
+-- Numbers of 64 bits, as registers and results are, find what plain ones do.
+local function by_any_number(names)
+	return setmetatable(names, {
+		__index = function(self, name)
+			if type(name) == "cdata" then
+				return rawget(self, tonumber(name))
+			end
+		end,
+	})
+end
+
 -- What many scripts do without is made when it is first used: it costs as much time as the rest of the start.
 local lazy = {
-	SIG = function() return core.signals() end,
-	E = function() return core.errnos() end,
-	SYS = function() return core.load("syscall").numbers end,
+	SIG = function() return by_any_number(core.signals()) end,
+	E = function() return by_any_number(core.errnos()) end,
+	SYS = function() return by_any_number(core.load("syscall").numbers) end,
 	state = function() return {} end, -- what scripts keep over reloads
 }
 

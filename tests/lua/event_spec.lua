@@ -474,4 +474,24 @@ describe("on", function()
 		assert.equal(95, E.ENOTSUP)
 		assert.is_nil(E.ENOPE)
 	end)
+
+	it("SIG, E and SYS take numbers of every kind", function()
+		for _, row in ipairs { { SIG, 11, "SIGSEGV" }, { E, 2, "ENOENT" }, { SYS, 257, "openat" } } do
+			local names, n, name = unpack(row)
+			assert.equal(name, names[u64(n)])
+			assert.equal(name, names[i64(n)])
+			assert.equal(name, names[require("ffi").new("uint16_t", n)])
+			assert.is_nil(names[u64(-n)])
+			assert.is_nil(names[0x7fffffffffffffffLL])
+			assert.is_nil(names[nil])
+			assert.is_nil(names[require("ffi").new "char[4]"])
+			assert.is_nil(names[{}])
+		end
+		local s = support.spawn { "calc_pie" }
+		assert.equal("EBADF", E[-s.syscall.close(-1)])
+		local seen = {}
+		s:on("syscall", "write", function(sc) seen[#seen + 1] = SYS[regs.orig_rax] .. " " .. SYS[sc.nr] end)
+		s:run()
+		assert.equal("write write", seen[1])
+	end)
 end)
