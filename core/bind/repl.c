@@ -34,6 +34,17 @@ static int l_retarget(lua_State *L)	/* prompt.retarget(old, new): the command li
 	return 0;
 }
 
+/* prompt.return_to_target(): the command line's target, where it has one, is the current session again. */
+static int l_return_to_target(lua_State *L)
+{
+	(void)L;
+	if (ph_bind.target && ph_bind.target != ph_bind.current) {
+		ph_bind_set_current(ph_bind.target);
+		ph_bind_see_thread(ph_bind.target);
+	}
+	return 0;
+}
+
 static int l_continue(lua_State *L)	/* prompt.continue(pid): its group, when it has one of its own, as a shell's fg does */
 {
 	pid_t pid = (pid_t)luaL_checkinteger(L, 1);
@@ -157,6 +168,7 @@ void ph_bind_open_repl(lua_State *L)		/* prompt -> prompt */
 {
 	static const luaL_Reg functions[] = {
 		{ "is_spawned", l_is_spawned },	  { "shares_group", l_shares_group }, { "retarget", l_retarget },
+		{ "return_to_target", l_return_to_target },
 		{ "continue", l_continue },	  { "forget", l_forget },	      { "lead", l_lead },
 		{ "driven", l_driven },		  { "unsafe", l_unsafe },	      { "interrupted", l_interrupted },
 		{ "is_terminal", l_is_terminal }, { "files", l_files },		      { "remember", l_remember },

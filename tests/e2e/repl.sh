@@ -68,6 +68,24 @@ test_a_spawned_target_runs_to_its_end_and_gives_the_status() {
 	expect_status 7
 }
 
+test_the_target_of_the_command_line_runs_to_its_end_though_another_is_current() {
+	commands 's2 = spawn { "true" }' 's2:run()' -- -- "$TARGETS/exits" code 4
+	expect_status 4
+	expect_stderr ''
+	commands 's2 = spawn { "sleep", "100" }' 's2.pid' -- -- "$TARGETS/exits" code 4
+	expect_status 4
+	check "the other is closed" [ ! -e "/proc/$(grep -Eo '^[0-9]+$' stdout)" ]
+	commands 'c' 's2 = spawn { "sh", "-c", "echo not run; exit 5" }' -- -- "$TARGETS/exits" code 4
+	expect_status 4
+	expect_stdout_unlike '^not run$'
+}
+
+test_without_one_on_the_command_line_the_current_session_runs_to_its_end() {
+	commands 's2 = spawn { "sh", "-c", "echo has run" }' -- -i
+	expect_status 0
+	expect_stdout_like '^has run$'
+}
+
 test_a_spawned_target_does_not_read_the_commands() {
 	commands 'c' 'print "still here"' -- -- cat
 	expect_status 0

@@ -169,10 +169,14 @@ function M.may_leave(session)
 	return true
 end
 
--- The prompt has ended: what was piped lets its spawned target run to its end.
+-- The prompt has ended: what was piped lets its spawned target run to its end, the command line's if there is one.
 function M.finish()
+	if repl.is_terminal or repl.has_quit then
+		return
+	end
+	repl.prompt.return_to_target()
 	local session = repl.alive()
-	if session and repl.prompt.is_spawned(session) and not repl.is_terminal and not repl.has_quit then
+	if session and repl.prompt.is_spawned(session) then
 		local kind, value, more = repl.prompt.run(session)
 		if kind == "failed" then
 			repl.report_failure(value, more)
