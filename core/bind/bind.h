@@ -77,6 +77,7 @@ void ph_bind_close(struct ph_bind *bind);
 void ph_bind_open_protect(lua_State *L);
 void ph_bind_open_door(lua_State *L);
 void ph_bind_open_functions(lua_State *L);	/* after the libraries, before any script */
+void ph_bind_open_relay(lua_State *L);
 
 /* lua_pcall with a traceback; false after an error, which is kept in error_ref and error_trace. Nothing is left then. */
 bool ph_bind_call(lua_State *L, int n_args, int n_results);
@@ -99,6 +100,9 @@ struct ph_action ph_bind_call_with(const struct ph_event *event, int fn_ref, con
 
 /* The event of the hook that runs, until it returns; NULL: none does. */
 const struct ph_event *ph_bind_hook_event(void);
+
+/* Where the function of the hook that runs was written, as messages begin; "" when none does. */
+void ph_bind_push_hook_origin(lua_State *L);
 
 /* Raises the error that told the hook of its thread's or session's end, if it was told. */
 void ph_bind_raise_end(lua_State *L);
@@ -124,6 +128,7 @@ void ph_bind_last_words(void);		/* has them said; targets are gone by now */
 void ph_bind_exit(int status) __attribute__((noreturn));
 
 /* error.c */
+bool ph_bind_is_ours(const char *source);	/* of a function, as debug.getinfo gives it */
 void ph_bind_push_error(lua_State *L, const struct ph_err *err);
 int ph_bind_raise(lua_State *L, const struct ph_err *err) __attribute__((noreturn));
 int ph_bind_argument_error(lua_State *L, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));

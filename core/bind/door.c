@@ -82,26 +82,42 @@ static void give_back(struct ph_bind_call *call, bool dead)
 	free_calls = call;
 }
 
+#define ANSWER_WORDS "a hook on %s returned %s; it may return nothing or an action such as CONTINUE, STOP, KILL"
+
+/* Wherever it has come to, an instruction is pending. */
+static enum ph_event_kind pending_kind(const struct ph_bind_call *call)
+{
+	return call->moved ? PH_EVENT_BREAKPOINT : call->event.kind;
+}
+
 /* What the function returned, at the top of the stack, as an action; raises when it is none. */
 /* What it changed of a signal is taken before its answer. */
 static int l_answer(lua_State *L)	/* struct ph_bind_call, struct ph_action, value, siginfo or nil */
 {
 	const struct ph_bind_call *call = lua_touserdata(L, 1);
 	struct ph_action *ret = lua_touserdata(L, 2);
-	/* Wherever it has come to, an instruction is pending. */
-	enum ph_event_kind kind = call->moved ? PH_EVENT_BREAKPOINT : call->event.kind;
 	const char *why;
 
 	if (!lua_isnil(L, 4) && !call->waited)
 		ph_bind_take_siginfo(L, 4, call->event.thread, call->event.siginfo);
-	if (lua_isnil(L, 3) || ph_bind_to_action(L, 3, kind, ret, &why))
+	if (lua_isnil(L, 3) || ph_bind_to_action(L, 3, pending_kind(call), ret, &why))
 		return 0;
 	lua_settop(L, 3);
 	ph_bind_push_origin(L, call->fn_ref);
-	lua_pushfstring(L, "a hook on %s returned %s; it may return nothing or an action such as CONTINUE, STOP, KILL",
-			ph_bind_event_name(call->event.kind), why);
+	lua_pushfstring(L, ANSWER_WORDS, ph_bind_event_name(call->event.kind), why);
 	lua_concat(L, 2);
 	return lua_error(L);
+}
+
+static int l_check_answer(lua_State *L)	/* core.check_answer(value): what a script's function returned to one of ours */
+{
+	const struct ph_bind_call *call = ph_bind.call;
+	struct ph_action action;
+	const char *why;
+
+	if (call && !ph_bind_to_action(L, 1, pending_kind(call), &action, &why))
+		ph_bind_argument_error(L, ANSWER_WORDS, ph_bind_event_name(call->event.kind), why);
+	return 0;
 }
 
 static bool take_answer(lua_State *L, struct ph_bind_call *call, struct ph_action *ret)
@@ -191,6 +207,8 @@ void ph_bind_open_guard(lua_State *L)		/* core -> core */
 	lua_setfield(L, -2, "guard");
 	lua_pushcfunction(L, l_keep_trace);
 	lua_setfield(L, -2, "keep_trace");
+	lua_pushcfunction(L, l_check_answer);
+	lua_setfield(L, -2, "check_answer");
 }
 
 static int l_push_error(lua_State *L)	/* struct ph_err -> error */
@@ -276,6 +294,8 @@ static bool run_call(lua_State *L, struct ph_bind_call *call, int n, struct ph_a
 		ret->kind = PH_WAIT;
 		return ph_bind_flush();
 	}
+	if (r != 0)
+		ph_bind_relay_clear(L);
 	good = r == 0 ? take_answer(L, call, ret) : !keep_error(L, call);
 	give_back(call, r != 0);
 	return good && ph_bind_flush();
@@ -287,6 +307,7 @@ struct before {
 	struct ph_session *session;
 	struct ph_process *process;
 	bool is_same;	/* as the event's: the engine holds those while it calls us */
+	bool is_inner;	/* another hook runs: what it keeps stands on the stack, from top + 1 */
 	int top;
 };
 
@@ -306,12 +327,15 @@ static void enter(struct before *before, const struct ph_event *event)
 		ph_bind_set_now(event->thread);
 	}
 	ph_bind.event_process = event->process;
+	before->is_inner = ph_bind.depth > 0 && ph_bind_relay_put_aside(ph_bind.L);
 	ph_bind.depth++;
 }
 
 static void leave(const struct before *before)
 {
 	ph_bind.depth--;
+	if (before->is_inner)
+		ph_bind_relay_put_back(ph_bind.L, before->top + 1);
 	lua_settop(ph_bind.L, before->top);
 	if (ph_bind.current != before->session)
 		ph_bind_set_current(before->session);
@@ -477,6 +501,14 @@ struct ph_action ph_bind_call_hook(const struct ph_event *event, int fn_ref)
 struct ph_action ph_bind_call_with(const struct ph_event *event, int fn_ref, const int numbers[3])
 {
 	return call_function(event, fn_ref, numbers);
+}
+
+void ph_bind_push_hook_origin(lua_State *L)
+{
+	if (ph_bind.call)
+		ph_bind_push_origin(L, ph_bind.call->fn_ref);
+	else
+		lua_pushliteral(L, "");
 }
 
 void ph_bind_raise_end(lua_State *L)

@@ -8,7 +8,7 @@
 #define ERROR_CLASS "ptracehook.Error"
 
 /* Embedded, or from the folder that stands in for that (state.c). */
-static bool is_ours(const char *source)
+bool ph_bind_is_ours(const char *source)
 {
 	const char *folder = getenv("PTRACEHOOK_LUA");
 
@@ -17,19 +17,22 @@ static bool is_ours(const char *source)
 	return folder && *folder && source[0] == '@' && strncmp(source + 1, folder, strlen(folder)) == 0;
 }
 
-/* "script.lua:12: ", of the innermost function that is not ours; "" when there is none. */
+/*
+ * "script.lua:12: ", of the innermost function that is not ours; where none is left, since it ended by a tail call, that
+ * of the hook; or "".
+ */
 static void push_position(lua_State *L)
 {
 	lua_Debug ar;
 
 	for (int level = 0; lua_getstack(L, level, &ar); level++) {
 		lua_getinfo(L, "Sl", &ar);
-		if (ar.currentline > 0 && !is_ours(ar.source)) {
+		if (ar.currentline > 0 && !ph_bind_is_ours(ar.source)) {
 			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
 			return;
 		}
 	}
-	lua_pushliteral(L, "");
+	ph_bind_push_hook_origin(L);
 }
 
 void ph_bind_push_error(lua_State *L, const struct ph_err *err)
@@ -111,7 +114,7 @@ static int l_concat(lua_State *L)	/* "words: " .. err */
 
 static int l_is_ours(lua_State *L)	/* core.is_ours(source), as debug.getinfo gives it */
 {
-	lua_pushboolean(L, is_ours(luaL_checkstring(L, 1)));
+	lua_pushboolean(L, ph_bind_is_ours(luaL_checkstring(L, 1)));
 	return 1;
 }
 

@@ -44,20 +44,28 @@ void ph_bind_drop_function(int fn_ref)
 	luaL_unref(ph_bind.L, LUA_REGISTRYINDEX, fn_ref < 0 ? fn_ref : fn_ref & ~PH_BIND_BARE);
 }
 
-void ph_bind_push_origin(lua_State *L, int fn_ref)
+/* fn -> its place, or nothing and false. */
+static bool push_place(lua_State *L)
 {
 	lua_Debug ar;
 
-	lua_rawgeti(L, LUA_REGISTRYINDEX, fn_ref);
+	if (!lua_isfunction(L, -1) && luaL_getmetafield(L, -1, "__call"))
+		lua_remove(L, -2);
 	if (!lua_isfunction(L, -1)) {
 		lua_pop(L, 1);
-		lua_pushliteral(L, "");
-		return;
+		return false;
 	}
 	lua_getinfo(L, ">S", &ar);
-	if (ar.linedefined > 0)
-		lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.linedefined);
-	else
+	if (ar.linedefined <= 0 || ph_bind_is_ours(ar.source))
+		return false;
+	lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.linedefined);
+	return true;
+}
+
+void ph_bind_push_origin(lua_State *L, int fn_ref)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, fn_ref);
+	if (!push_place(L) && !(ph_bind_relay_push_function(L) && push_place(L)))
 		lua_pushliteral(L, "");
 }
 

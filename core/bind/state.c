@@ -215,6 +215,7 @@ static void open_rest(lua_State *L)	/* core -> core */
 	ph_bind_open_prompt(L);
 	ph_bind_open_filewatch(L);
 	ph_bind_open_guard(L);
+	ph_bind_open_relay(L);
 }
 
 void ph_bind_open_rest(lua_State *L)

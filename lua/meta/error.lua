@@ -21,4 +21,4 @@
 ---@field addr? uint64 the first bad address
 ---@field done? integer how many bytes before it were good
 ---@field message string the whole sentence
----@field position string `"script.lua:12: "`, or `""`
+---@field position string `"script.lua:12: "`: of a hook that ended in a tail call, where its function begins; or `""`

@@ -23,6 +23,8 @@ typedef struct {
 
 local M = {}
 
+core.keep_relay(relay)
+
 local calls = ffi.cast("ptracehook_calls *", core.calls)
 local in_flight = {} -- by the number that await gave: calls in flight, and, until that is given again, one that was
 
@@ -65,6 +67,7 @@ local function discover(state)
 	end
 	local proto = core.load("signature").of(state.session, address, state.as_declared) or false
 	if state.as_declared and not proto then
+		relay.fn = state.enter or state.leave or state.unwound or state.fn
 		check.fail("hook: proto = true: no debug information describes the function at %s (compile it with -g, or give its "
 			.. "prototype)", number.hex(address))
 	elseif is_many then
@@ -141,10 +144,15 @@ end
 
 local wanted = { enter = true, leave = true, unwound = true, proto = true }
 
+local check_answer = core.check_answer
+
+-- What the script's function returned, and that its call is over.
 local function answer(state, action)
-	if action == core.actions.REMOVE then
-		state.removed = true
+	if action ~= nil then
+		check_answer(action)
+		state.removed = action == core.actions.REMOVE or state.removed
 	end
+	relay.this, relay.original, relay.fn = nil, nil, nil
 	return action
 end
 
@@ -156,14 +164,13 @@ local function call_enter(state, this, untyped, n)
 	if enter == nil then
 		return nil
 	end
-	relay.this = this
+	relay.this, relay.fn = this, enter
 	local action
 	if untyped then
 		action = state.call_untyped(enter, untyped)
 	else
 		action = enter(unpack(this.args, 1, n))
 	end
-	relay.this = nil
 	return answer(state, action)
 end
 
@@ -217,13 +224,12 @@ local function on_return(state, this)
 	if not state.leave then
 		return nil
 	end
-	relay.this = this
+	relay.this, relay.fn = this, state.leave
 	local result = result_type(state, this)
 	local value = state.leave(arguments.read_result(result))
-	relay.this = nil
 	if arguments.is_result(value) then
 		arguments.write_result(result, value, "hook: what leave returned")
-		return nil
+		value = nil
 	end
 	return answer(state, value)
 end
@@ -232,10 +238,8 @@ local function on_unwound(state, this)
 	if not state.unwound then
 		return nil
 	end
-	relay.this = this
-	local action = state.unwound()
-	relay.this = nil
-	return answer(state, action)
+	relay.this, relay.fn = this, state.unwound
+	return answer(state, (state.unwound()))
 end
 
 -- By number, as the engine keeps them for calls in flight; those that nobody else keeps are gone.
@@ -372,19 +376,19 @@ local function replaced(state)
 	}
 	relay.this = { args = args, caller = call.caller, depth = 1 }
 	relay.original = function(...) return call_original(state, call, ...) end
+	relay.fn = state.fn
 	local value = state.fn(unpack(args, 1, n))
-	relay.this, relay.original = nil, nil
 	if call.unwound then
-		return nil
-	elseif value ~= nil and not arguments.is_result(value) then
-		return answer(state, value)
-	elseif value ~= nil then
+		value = nil
+	elseif arguments.is_result(value) then
 		arguments.write_result(proto and proto.result or nil, value, "replace: what the function returned")
+		value = nil
 	end
-	if call.returned then
-		return nil
+	local action = answer(state, value)
+	if action == nil and not call.unwound and not call.returned then
+		return core.actions.RETURN
 	end
-	return core.actions.RETURN
+	return action
 end
 
 function M.replace(session, where, fn, options)

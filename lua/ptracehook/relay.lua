@@ -11,6 +11,8 @@ local M = {
 	yield = yield,
 	-- What the globals of these names mean in a hook of a call (hook.lua); a hook that waits keeps its own.
 	this = nil, original = nil,
+	-- The script's function that hook.lua calls: what goes wrong in it is told at its line where no other is known.
+	fn = nil,
 }
 
 local NOT_HERE = "a hook cannot wait inside a function that was called by a C function, such as string.gsub, "

@@ -17,8 +17,8 @@ local yield = relay.yield
 -- enum ph_until_kind
 local STEPPED, STEPPED_OVER, RETURNED, CALL_RETURNED, PLACE, TIME = 0, 1, 2, 3, 4, 5
 
-local function pass_on(this, original, ok, ...)
-	relay.this, relay.original = this, original
+local function pass_on(this, original, fn, ok, ...)
+	relay.this, relay.original, relay.fn = this, original, fn
 	if not ok then
 		error((...), 0)
 	end
@@ -26,9 +26,9 @@ local function pass_on(this, original, ok, ...)
 end
 
 local function wait(kind, place)
-	local this, original = relay.this, relay.original
-	relay.this, relay.original = nil, nil
-	return pass_on(this, original, yield(token, kind, place))
+	local this, original, fn = relay.this, relay.original, relay.fn
+	relay.this, relay.original, relay.fn = nil, nil, nil
+	return pass_on(this, original, fn, yield(token, kind, place))
 end
 
 -- n: for kinds that have one. Gives true[, "unwound"], or, outside of hooks, nil and why the run ended.

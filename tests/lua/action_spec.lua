@@ -57,6 +57,28 @@ describe("bp", function()
 			end
 		end)
 
+		it("a bad one that is returned right away is told where the hook was written", function()
+			for _, row in ipairs {
+				{ function() return RETURN "x" end, "RETURN: value: whole number expected" },
+				{ function() return SIGNAL "FOO" end, "SIGNAL: a signal's name" },
+				{ function() return GOTO() end, "GOTO: address expected, got nil" },
+				{ function() return GOTO "nosuch" end, "nosuch" },
+				{ function() return mem.read(1, 1) end, "read memory at 0x1 " },
+				{ function()
+					step()
+					return GOTO()
+				end, "GOTO: address expected, got nil" },
+				{ function() return "x" end, "a hook on breakpoint returned x" },
+			} do
+				local s = support.spawn { "calc_pie" }
+				s:bp("calc", row[1])
+				support.blames(s, row[1], row[2])
+				s = support.spawn { "calc_pie" }
+				s:bp("calc", setmetatable({}, { __call = row[1] }))
+				support.blames(s, row[1], row[2])
+			end
+		end)
+
 		it("GOTO to the site itself is a new pass", function()
 			local hits = 0
 			assert.equal(PLAIN, with("calc", function(_, b)

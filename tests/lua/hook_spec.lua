@@ -400,6 +400,132 @@ describe("prototypes", function()
 	end)
 end)
 
+describe("what is wrong with", function()
+	after_each(support.close)
+
+	local bad = {
+		{ function() return "abc" end, "a hook on breakpoint returned abc; it may return nothing or an action" },
+		{ function() return SIGNAL "FOO" end, "SIGNAL: a signal's name" },
+		{ function() return GOTO() end, "GOTO: address expected, got nil" },
+		{ function() return GOTO end, "GOTO alone, which needs a value" },
+		{ function() return SUPPRESS end, "SUPPRESS, which has no meaning there" },
+		{ function()
+			sleep(0)
+			return GOTO()
+		end, "GOTO: address expected, got nil" },
+	}
+
+	it("what enter, leave, unwound and a replacement do is told where they were written", function()
+		for _, row in ipairs(bad) do
+			local fn, words = unpack(row)
+			local s = support.spawn { "calc_pie" }
+			s:hook("calc", { enter = fn })
+			support.blames(s, fn, words)
+			s = support.spawn { "calc_pie" }
+			s:hook("calc", { enter = fn, leave = print })
+			support.blames(s, fn, words)
+			s = support.spawn { "calc_pie" }
+			s:hook("calc", { enter = function() end, leave = fn })
+			support.blames(s, fn, words)
+			s = support.spawn { "calc_pie" }
+			s:replace("calc", fn)
+			support.blames(s, fn, words)
+			s = frames("jump", "2")
+			s:hook("jumper", { unwound = fn, enter = function() end })
+			support.blames(s, fn, words)
+		end
+	end)
+
+	it("a result", function()
+		local function half() return 1.5 end
+		local s = support.spawn { "calc_pie" }
+		s:hook("calc", { leave = half })
+		support.blames(s, half, "hook: what leave returned: whole number expected, got 1.5")
+		s = support.spawn { "calc_pie" }
+		s:replace("calc", half)
+		support.blames(s, half, "replace: what the function returned: whole number expected, got 1.5")
+	end)
+
+	it("arguments of original", function()
+		local function fn() return original {} end
+		local s = support.spawn { "calc_pie" }
+		s:replace("calc", fn)
+		support.blames(s, fn, "original: argument 1: whole number expected")
+	end)
+
+	it("a function that nothing describes", function()
+		local function fn() end
+		local s = support.spawn { "calc_pie" }
+		s:hook("calc", { leave = fn, proto = true })
+		support.blames(s, fn, "proto = true: no debug information describes the function")
+	end)
+
+	it("a hook inside another is its own", function()
+		local function inner() return GOTO() end
+		local function outer()
+			call("calc", 1, 2)
+			return GOTO "nosuch"
+		end
+		local s = support.spawn { "calc_pie" }
+		local handle = s:hook("calc", { enter = inner })
+		s:hook("show", { enter = outer })
+		support.blames(s, inner, "GOTO: address expected")
+		s = support.spawn { "calc_pie" }
+		s:hook("calc", { enter = function() end, leave = function() return 1 end })
+		s:hook("show", { enter = outer })
+		support.blames(s, outer, "GOTO: ", "nosuch")
+		assert(handle)
+	end)
+end)
+
+describe("this", function()
+	after_each(support.close)
+
+	it("is there again behind a hook that ran inside", function()
+		local s = support.spawn { "calc_pie" }
+		local inner, wrong = 0, 0
+		local function note(yes) wrong = wrong + (yes and 0 or 1) end
+		s:bp("calc", function() note(this == nil and original == nil) end)
+		s:hook("calc", {
+			enter = function()
+				this.mark = "inner"
+				inner = inner + 1
+			end,
+		})
+		s:hook("show", {
+			enter = function()
+				this.mark = "outer"
+				call("calc", 1, 2)
+				note(this and this.mark == "outer")
+				sleep(0)
+				note(this and this.mark == "outer")
+			end,
+			leave = function() note(this.mark == "outer") end,
+		})
+		assert.equal(0, s:run().code)
+		assert.same({ 4, 0 }, { inner, wrong })
+		s = support.spawn { "calc_pie" }
+		s:hook("calc", { enter = function() note(original == nil) end })
+		s:replace("show", function()
+			call("calc", 1, 2)
+			note(this and original)
+			return original()
+		end)
+		assert.equal(0, s:run().code)
+		assert.equal(0, wrong)
+	end)
+
+	it("and original are nil behind a hook that failed", function()
+		policy { errors = "report" }
+		local s = support.spawn { "calc_pie" }
+		local seen = {}
+		s:replace("calc", function() error "meant" end)
+		s:bp("show", function() seen[#seen + 1] = tostring(this) .. tostring(original) end)
+		assert.equal(0, s:run().code)
+		assert.same({ "nilnil", "nilnil" }, seen)
+	end)
+end)
+
 -- Bytes of the target's memory.
 local function mapped()
 	local sum = 0

@@ -120,6 +120,17 @@ function M.raises(fn, ...)
 	return e
 end
 
+-- Run, s must end by an error at the line where fn begins, which says all of `parts`.
+function M.blames(s, fn, ...)
+	local ok, e = pcall(s.run, s)
+	local text, line = tostring(e), debug.getinfo(fn, "S").linedefined
+	assert(not ok, "no error")
+	assert(text:find("^[^:\n]*_spec%.lua:" .. line .. ": "), "not at line " .. line .. ": " .. text)
+	for _, part in ipairs { ... } do
+		assert(text:find(part, 1, true), text .. "\nshould have: " .. part)
+	end
+end
+
 -- Regions of the mem target, by name, standing in mem_here().
 function M.regions(s)
 	s:bp("mem_here", STOP)
