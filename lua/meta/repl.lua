@@ -20,7 +20,8 @@
 state = {}
 
 --- In a hook: the prompt, right there. The hook's Lua locals are read and written by their own names, and what waits
---- (step, finish, …) works as in the hook itself.
+--- (step, finish, …) works as in the hook itself. They are there while the hook is: `return repl()` ends it first, as every
+--- call that is returned does in Lua, and leaves none. What the prompt gives is returned by a line more.
 ---
 --- `return ACTION`, typed there, ends it and is what repl() gives; left otherwise, by `c` or the end of the input, it
 --- gives CONTINUE.
@@ -28,7 +29,11 @@ state = {}
 --- Errors: outside of hooks.
 ---
 --- ```lua
---- bp("calc", function() return repl() end)
+--- bp("calc", function()
+---     local before = regs.rdi
+---     local action = repl() -- `before` is there
+---     return action
+--- end)
 --- ```
 ---@return Action action
 function repl() end
