@@ -152,9 +152,11 @@ bool ph_resolve_nearest(struct ph_process *process, const char *text, char *buf,
 			offer_module(process, module, &spell);
 	}
 	best = ph_spell_result(&spell);
-	if (best)
-		snprintf(buf, len, "%s%s%s", place.module, *place.module ? "!" : "", best);
-	return best != NULL;
+	/* The very name is somewhere where it is of no use: the dynamic linker's own, before the libraries are there. */
+	if (!best || strcmp(best, place.name) == 0)
+		return false;
+	snprintf(buf, len, "%s%s%s", place.module, *place.module ? "!" : "", best);
+	return true;
 }
 
 static int no_symbol(struct ph_process *process, const char *text, const struct ph_place *place,
@@ -162,10 +164,11 @@ static int no_symbol(struct ph_process *process, const char *text, const struct 
 {
 	char nearest[128];
 	bool near = err && ph_resolve_nearest(process, text, nearest, sizeof(nearest));
-	const char *others = !*place->module && in->elf->can_load ? " and its libraries have" : " has";
+	bool is_early = !*place->module && is_before_linker(process);
+	const char *others = !*place->module && in->elf->can_load && !is_early ? " and its libraries have" : " has";
 
-	return ph_err_say(err, -ENOENT, "find symbol", "%s%s no symbol '%s'%s%s%s", in->name, others, place->name,
-			  near ? "; did you mean '" : "", near ? nearest : "", near ? "'?" : "");
+	return ph_err_say(err, -ENOENT, "find symbol", "%s%s no symbol '%s'%s%s%s%s", in->name, others, place->name,
+			  is_early ? ", and its libraries are not loaded yet" : "", near ? "; did you mean '" : "", near ? nearest : "", near ? "'?" : "");
 }
 
 static int no_module(struct ph_process *process, const char *name, struct ph_err *err)

@@ -46,6 +46,17 @@ describe("modules()", function()
 		assert.equal(target "libalpha.so", modules()[5].path)
 	end)
 
+	it("are not there at the first instruction, and sym says so", function()
+		local s = support.spawn { "ifuncs" }
+		local e = raises(function() sym "strlen" end, "ifuncs has no symbol 'strlen', and its libraries are not loaded yet")
+		assert.is_nil(tostring(e):find("did you mean", 1, true))
+		raises(function() sym "call_strlem" end, "not loaded yet; did you mean 'call_strlen'?")
+		raises(function() sym "ifuncs!strlem" end, "ifuncs has no symbol 'strlem'")
+		s:run_to "main"
+		assert(sym "strlen")
+		raises(function() sym "dlopenn" end, "ifuncs and its libraries have no symbol 'dlopenn'; did you mean 'dlopen'?")
+	end)
+
 	it("knows the program, the linker and the vDSO at the first instruction", function()
 		support.spawn { "plugins" }
 		local names = {}
