@@ -25,11 +25,7 @@ int ph_err_set_in(struct ph_err *err, int code, const char *op, int tid)
 int ph_err_set_at(struct ph_err *err, int code, const char *op, int tid, ph_addr addr)
 {
 	ph_err_set_in(err, code, op, tid);
-	if (err) {
-		err->has_addr = true;
-		err->addr = addr;
-	}
-	return code;
+	return ph_err_at(err, code, addr);
 }
 
 int ph_err_say(struct ph_err *err, int code, const char *op, const char *fmt, ...)
@@ -41,6 +37,15 @@ int ph_err_say(struct ph_err *err, int code, const char *op, const char *fmt, ..
 		va_start(args, fmt);
 		vsnprintf(err->detail, sizeof(err->detail), fmt, args);
 		va_end(args);
+	}
+	return code;
+}
+
+int ph_err_at(struct ph_err *err, int code, ph_addr addr)
+{
+	if (err) {
+		err->has_addr = true;
+		err->addr = addr;
 	}
 	return code;
 }
@@ -70,7 +75,7 @@ const char *ph_err_message(const struct ph_err *err, char *buf, size_t len)
 {
 	char place[64] = "", thread[32] = "";
 
-	if (err->has_addr)
+	if (err->has_addr && !err->detail[0])
 		snprintf(place, sizeof(place), " at 0x%llx", (unsigned long long)err->addr);
 	if (err->tid)
 		snprintf(thread, sizeof(thread), " in thread %d", err->tid);

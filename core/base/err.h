@@ -46,6 +46,9 @@ int ph_err_set_at(struct ph_err *err, int code, const char *op, int tid, ph_addr
 int ph_err_say(struct ph_err *err, int code, const char *op, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* Says which address is bad, where the words have it. */
+int ph_err_at(struct ph_err *err, int code, ph_addr addr);
+
 /* Says what the failure means. */
 int ph_err_because(struct ph_err *err, int code, enum ph_err_cause cause);
 

@@ -176,10 +176,13 @@ int ph_breakpoint_arm(struct ph_breakpoint *breakpoint, struct ph_process *proce
 		if (r >= 0)
 			ph_patches_settle(process->session, process->space, thread->tid, addr, 1);
 	}
+	if (r == -EIO) {
+		ph_err_say(err, r, "insert breakpoint", "0x%llx is not mapped in process %d; {pending = true} waits until it is",
+			   (unsigned long long)addr, process->pid);
+		return ph_err_at(err, r, addr);
+	}
 	if (r < 0)
-		return r == -EIO ? ph_err_say(err, r, "insert breakpoint", "0x%llx is not mapped in process %d; "
-					      "{pending = true} waits until it is", (unsigned long long)addr,
-					      process->pid) : r;
+		return r;
 	r = add_address(breakpoint, addr);
 	if (r < 0)
 		return ph_err_set(err, r, "insert breakpoint");

@@ -16,8 +16,10 @@ static int add(struct ph_destination *destination, struct ph_process *process, p
 		return ph_err_set(err, -ENOMEM, "wait");
 	destination->tripwires = tripwires;
 	r = ph_tripwire_add(process, addr, destination->fn, &tripwire, err);
-	if (r == -EIO)
-		return ph_err_say(err, r, "wait", "0x%llx is not mapped in process %d", (unsigned long long)addr, process->pid);
+	if (r == -EIO) {
+		ph_err_say(err, r, "wait", "0x%llx is not mapped in process %d", (unsigned long long)addr, process->pid);
+		return ph_err_at(err, r, addr);
+	}
 	if (r < 0)
 		return r;
 	tripwire->data[0] = destination->data;

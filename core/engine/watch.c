@@ -75,9 +75,14 @@ static int take(struct ph_watch *watch, struct ph_process *process, struct ph_er
 	if (!thread)
 		return ph_err_say(err, -ESRCH, "add watch", "process %d has ended", process->pid);
 	r = ph_space_read(process->space, thread->tid, watch->address, bytes, watch->len, err);
+	if (r == -EIO) {
+		ph_addr bad = err ? err->addr : watch->address;
+
+		ph_err_say(err, r, "add watch", "0x%llx is not mapped in process %d", (unsigned long long)bad, process->pid);
+		return ph_err_at(err, r, bad);
+	}
 	if (r < 0)
-		return r == -EIO ? ph_err_say(err, r, "add watch", "0x%llx is not mapped in process %d",
-					      (unsigned long long)(err ? err->addr : watch->address), process->pid) : r;
+		return r;
 	if (!watch->soft) {
 		n = ph_debug_split(watch->address, watch->len, access_of[watch->access], pieces);
 		r = ph_hardware_take(process, &user, pieces, n, err);
