@@ -64,7 +64,7 @@ this = nil
 --- and result typed: integers signed as they are declared (those of 64 bits as int64_t and uint64_t), float and double as
 --- numbers, bool as boolean, `const char *` as a string (nil for NULL, the address when it cannot be read), other
 --- pointers as addresses. Arguments that do not fit into registers come from the stack; those behind `...` are left out.
---- A name of C++ with its list of parameters is a place.
+--- A name of C++ with its list of parameters is a place; of overloads, a prototype means the one that it declares.
 ---
 --- Without a prototype, debug information (`gcc -g`, or a debug file) types and names what the function takes and gives:
 --- whole numbers, booleans and enumerators are numbers of the width and sign that they are declared with, every pointer
@@ -74,7 +74,7 @@ this = nil
 --- arguments are elsewhere), and with `{ proto = false }`, there are six uint64_t, and the result is rax.
 ---
 --- Errors: no such place; one in the middle of an instruction, as far as symbols tell (EINVAL); a prototype that does not
---- parse, or passes what is not passed in registers one by one (structures by value, long double: debug information has
+--- parse, declares none of the overloads of its name, or passes what is not passed in registers one by one (structures by value, long double: debug information has
 --- those); no function to call. In the hook: what leave returns is none of the above, or for a result that no single
 --- register holds; `proto = true` and nothing describes the function.
 ---

@@ -52,8 +52,32 @@ local function place_of(session, what, where, proto)
 		return where
 	end
 	proto = prototype_of(what, where)
-	return proto.name or check.fail("%s: '%s' has no name of a function: give the place first, and it as proto", what,
-		where), proto
+	if not proto.name then
+		check.fail("%s: '%s' has no name of a function: give the place first, and it as proto", what, where)
+	end
+	local address = session:find_sym(proto.name)
+	if not address or not session:where(address):find("(", 1, true) then
+		return proto.name, proto -- of C, or not there yet
+	end
+	local overload = core.load("prototype").name_in_cxx(proto)
+	return overload and session:find_sym(overload) and overload or proto.name, proto, where
+end
+
+-- A prototype describes one function, not others of its name: text, or nil when a place was given.
+local function refuse_overloads(what, session, added, text)
+	local is_known, names = {}, {}
+	for _, address in ipairs(text and added.addresses or {}) do
+		local name = session:where(address):gsub("^[^(]*!", "")
+		if not is_known[name] then
+			is_known[name], names[#names + 1] = true, name
+		end
+	end
+	if #names > 1 then
+		added:remove()
+		table.sort(names)
+		check.fail("%s: '%s' is none of %s: give one of them as the place, and the prototype as proto", what, text,
+			table.concat(names, ", "))
+	end
 end
 
 -- What debug information says of the function at rip; false: nothing.
@@ -302,18 +326,19 @@ local function check_functions(functions)
 	end
 end
 
-local function add(session, state, where, fn, options)
+local function add(what, session, state, where, fn, options, text)
 	options = options or {}
 	if options.mode ~= nil then
 		check.fail "hook: mode is a breakpoint's: enter may return SKIP or RETURN"
 	end
 	state.breakpoint = breakpoint.add(session, where, fn, options, true)
+	refuse_overloads(what, session, state.breakpoint, text)
 	return new_handle(state)
 end
 
 function M.hook(session, where, functions, options)
 	check_functions(functions)
-	local at, proto = place_of(session, "hook", where, functions.proto)
+	local at, proto, text = place_of(session, "hook", where, functions.proto)
 	local state = new_state(session, proto, functions.proto)
 	state.enter, state.leave, state.unwound = functions.enter, functions.leave, functions.unwound
 	state.call_untyped = functions.enter and arguments.caller_of(functions.enter)
@@ -321,8 +346,8 @@ function M.hook(session, where, functions, options)
 	state.id, next_id = next_id, next_id + 1
 	states[state.id] = state
 	local alone = not state.leave and not state.unwound
-	return add(session, state, at, alone and function() return on_enter_alone(state) end
-		or function() return on_enter(state) end, options)
+	return add("hook", session, state, at, alone and function() return on_enter_alone(state) end
+		or function() return on_enter(state) end, options, text)
 end
 
 -- ---- replace()
@@ -399,11 +424,11 @@ function M.replace(session, where, fn, options)
 	for name, value in pairs(check.table("replace: options", options) or {}) do
 		given[name] = value
 	end
-	local at, proto = place_of(session, "replace", where, given.proto)
+	local at, proto, text = place_of(session, "replace", where, given.proto)
 	local state = new_state(session, proto, given.proto)
 	state.fn, state.passing = fn, {}
 	given.proto = nil
-	return add(session, state, at, function() return replaced(state) end, given)
+	return add("replace", session, state, at, function() return replaced(state) end, given, text)
 end
 
 return M

@@ -30,6 +30,31 @@ end
 simple.intptr_t, simple.uintptr_t = int(8, true), int(8, false)
 simple.intmax_t, simple.uintmax_t = int(8, true), int(8, false)
 
+-- How C++ spells those that are names for others, in demangled names.
+local by_size = { [1] = "char", [2] = "short", [4] = "int", [8] = "long" }
+local own_types = {
+	wchar_t = true, char16_t = true, char32_t = true, void = true, bool = true, float = true, double = true,
+}
+
+local function spelling_of_name(name)
+	local what = simple[name]
+	if name == "_Bool" then
+		return "bool"
+	elseif name == "va_list" then
+		return "__va_list_tag*"
+	elseif own_types[name] or not what then
+		return name
+	end
+	local word = by_size[what.size]
+	return what.signed and (what.size == 1 and "signed char" or word) or "unsigned " .. word
+end
+
+local function spelling_of_words(count)
+	local word = count.char and "char" or count.short and "short" or (count.long or 0) > 1 and "long long"
+		or count.long and "long" or "int"
+	return count.unsigned and "unsigned " .. word or count.char and count.signed and "signed char" or word
+end
+
 local qualifiers = {
 	const = true, volatile = true, restrict = true, __restrict = true, extern = true, static = true, inline = true,
 	register = true, __const = true, _Noreturn = true,
@@ -71,13 +96,17 @@ local function of_number_words(count)
 	return int(4, not count.unsigned)
 end
 
--- Specifiers up to the declarator: a type, const or not, and where it goes on.
+-- Specifiers up to the declarator: a type, const or not, its name, where it goes on; and its spelling in C++, alone,
+-- and with const and volatile.
 local function specifiers(tokens, at)
 	local count, base, is_const, name = {}, nil, false, nil
+	local word, is_volatile
 	while tokens[at] do
 		local token = tokens[at]
 		if token == "const" or token == "__const" then
 			is_const = true
+		elseif token == "volatile" then
+			is_volatile = true
 		elseif not qualifiers[token] and (token == "struct" or token == "union" or token == "enum") then
 			if base or next(count) then
 				break
@@ -85,14 +114,17 @@ local function specifiers(tokens, at)
 			at = at + 1
 			name = token .. " " .. (tokens[at] or "")
 			base = token == "enum" and int(4, false) or { kind = "aggregate", name = name }
+			word = tokens[at]
 		elseif not qualifiers[token] and number_words[token] and not base then
 			count[token] = (count[token] or 0) + 1
 		elseif token == "double" and count.long then
 			base = { kind = "aggregate", name = "long double" }
+			word = "long double"
 			count = {}
 		elseif not qualifiers[token] and not base and not next(count) and token:find "^[%a_]" then
 			name = token
 			base = simple[token] or { kind = "unknown", name = token }
+			word = spelling_of_name(token)
 		elseif not qualifiers[token] then
 			break
 		end
@@ -100,9 +132,11 @@ local function specifiers(tokens, at)
 	end
 	if next(count) then
 		base = of_number_words(count)
+		word = spelling_of_words(count)
 		name = count.char and not count.unsigned and not count.signed and "char" or "integer"
 	end
-	return base, is_const, name, at
+	local qualified = (word or "") .. (is_const and " const" or "") .. (is_volatile and " volatile" or "")
+	return base, is_const, name, at, word, qualified
 end
 
 local function pointer_to(base, is_const, name)
@@ -123,10 +157,11 @@ local function usable(what, where)
 	return what
 end
 
--- One parameter from at: its type and name; ends at "," or ")".
+-- One parameter from at: its type and name, where it ends, at "," or ")", and its spelling in C++; nil: not known.
 local function parameter(tokens, at, index)
-	local base, is_const, name, behind = specifiers(tokens, at)
+	local base, is_const, name, behind, word, qualified = specifiers(tokens, at)
 	local depth, stars = 0, 0
+	local spelling, behind_star = qualified, ""
 	at = behind
 	if not base then
 		fail("argument %d has no type", index)
@@ -137,12 +172,16 @@ local function parameter(tokens, at, index)
 		if token == "*" or token == "&" or token == "[" then
 			stars = stars + 1
 			what = stars == 1 and pointer_to(base, is_const, name) or { kind = "pointer" }
+			spelling, behind_star = spelling .. behind_star .. (token == "&" and "&" or "*"), ""
+		elseif token == "const" or token == "volatile" then
+			behind_star = behind_star .. " " .. token
 		end
 		if token == ";" then
 			fail("argument %d: ';' is in the wrong place", index)
 		elseif token == "(" then
 			depth = depth + 1
 			what = { kind = "pointer" } -- to a function
+			word = nil
 		elseif token == ")" then
 			depth = depth - 1
 		elseif token:find "^[%a_]" and not qualifiers[token] and depth <= 1 and not own then
@@ -150,7 +189,7 @@ local function parameter(tokens, at, index)
 		end
 		at = at + 1
 	end
-	return what, own, at
+	return what, own, at, word and (stars > 0 and spelling or word)
 end
 
 local function is_void_alone(tokens, at)
@@ -167,13 +206,13 @@ local function parameters(tokens, at)
 			variadic = true
 			at = at + 1
 		else
-			local what, name
-			what, name, at = parameter(tokens, at, #list + 1)
+			local what, name, spelling
+			what, name, at, spelling = parameter(tokens, at, #list + 1)
 			if what.kind == "void" then
 				fail("argument %d cannot be void", #list + 1)
 			end
 			what = usable(what, "argument " .. #list + 1)
-			list[#list + 1] = { what = what, name = name }
+			list[#list + 1] = { what = what, name = name, spelling = spelling }
 		end
 		if tokens[at] == ")" then
 			return list, variadic, at + 1
@@ -252,6 +291,19 @@ function M.parse(text)
 		return nil, result.message
 	end
 	error(result, 0)
+end
+
+-- "f(int, char const*)": what C++ calls a function that is declared so; nil when that is not known.
+function M.name_in_cxx(proto)
+	local words = {}
+	for i, argument in ipairs(proto.arguments) do
+		if not argument.spelling then
+			return nil
+		end
+		words[i] = argument.spelling
+	end
+	words[#words + 1] = proto.variadic and "..." or nil
+	return ("%s(%s)"):format(proto.name, table.concat(words, ", "))
 end
 
 return M

@@ -328,6 +328,55 @@ describe("prototypes", function()
 		assert.is_true(seen > 0)
 	end)
 
+	it("means one overload of C++", function()
+		local s = support.spawn { "overloads" }
+		local seen = {}
+		for _, text in ipairs {
+			"int over(int n)", "int over(double)", "int over(const char *text)", "int over(size_t n)",
+			"int over(const short n, float)", "int solo(int n)",
+		} do
+			s:hook(text, {
+				enter = function(...) seen[#seen + 1] = table.concat({ tostring((...)), select(2, ...) }, " ") end,
+				leave = function() this.args = nil end,
+			})
+		end
+		s:replace("int over(int)", function(n) return n end)
+		s:run()
+		assert.same({ "1", "2.5", "text", "4", "5 6.5", "7" }, seen)
+	end)
+
+	it("that declares none of several overloads is an error", function()
+		local s = support.spawn { "overloads" }
+		support.raises(function() s:hook("int over(char c)", { enter = print }) end, "hook: 'int over(char c)' is none of ",
+			"over(char const*), over(double), over(int), ", "give one of them as the place, and the prototype as proto")
+		support.raises(function() s:replace("int over(void)", print) end, "replace: 'int over(void)' is none of ")
+		assert.same({}, s:bps())
+		local hits = 0
+		s:hook("over", { proto = "int (int)", enter = function() hits = hits + 1 end })
+		s:run()
+		assert.equal(5, hits)
+	end)
+
+	it("is spelled as C++ does it", function()
+		local function spelled(text)
+			local name = prototype.name_in_cxx(assert(prototype.parse("void f(" .. text .. ")")))
+			return name and name:match "^f%((.*)%)$"
+		end
+		-- g++ and nm -C on the left's C++.
+		assert.equal("unsigned long, unsigned long, long, long long, unsigned long long, unsigned char, signed char",
+			spelled "size_t a, uint64_t, int64_t b, long long int, unsigned long long c, uint8_t, int8_t")
+		assert.equal("char, short, unsigned int, bool, wchar_t, char16_t, unsigned short, int",
+			spelled "char a, short int, unsigned, bool b, wchar_t, char16_t, uint16_t, const int")
+		assert.equal("char const* const*, char**, void const*, void*, St*, St const*, En",
+			spelled "const char *const *a, char **b, const void *, void *const c, St *, const struct St *, enum En e")
+		assert.equal("int*, int const&, char*, int volatile*, char const volatile*, ...",
+			spelled "int a[4], const int &, char *restrict b, volatile int *, const volatile char *, ...")
+		assert.equal("unsigned char*, signed char, unsigned long const* const*",
+			spelled "unsigned char *, signed char, const unsigned long *const *")
+		assert.equal("", spelled "void")
+		assert.is_nil(spelled "int (*fn)(int)")
+	end)
+
 	local function shape(text)
 		local proto, why = prototype.parse(text)
 		if not proto then
