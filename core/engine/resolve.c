@@ -168,7 +168,8 @@ static int no_symbol(struct ph_process *process, const char *text, const struct 
 	const char *others = !*place->module && in->elf->can_load && !is_early ? " and its libraries have" : " has";
 
 	return ph_err_say(err, -ENOENT, "find symbol", "%s%s no symbol '%s'%s%s%s%s", in->name, others, place->name,
-			  is_early ? ", and its libraries are not loaded yet" : "", near ? "; did you mean '" : "", near ? nearest : "", near ? "'?" : "");
+			  is_early ? ", and its libraries are not loaded yet" : "", near ? "; did you mean '" : "",
+			  near ? nearest : "", near ? "'?" : "");
 }
 
 static int no_module(struct ph_process *process, const char *name, struct ph_err *err)

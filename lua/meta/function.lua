@@ -74,9 +74,9 @@ this = nil
 --- arguments are elsewhere), and with `{ proto = false }`, there are six uint64_t, and the result is rax.
 ---
 --- Errors: no such place; one in the middle of an instruction, as far as symbols tell (EINVAL); a prototype that does not
---- parse, declares none of the overloads of its name, or passes what is not passed in registers one by one (structures by value, long double: debug information has
---- those); no function to call. In the hook: what leave returns is none of the above, or for a result that no single
---- register holds; `proto = true` and nothing describes the function.
+--- parse, declares none of the overloads of its name, or passes what is not passed in registers one by one (structures by
+--- value, long double: debug information has those); no function to call. In the hook: what leave returns is none of the
+--- above, or for a result that no single register holds; `proto = true` and nothing describes the function.
 ---
 --- ```lua
 --- hook("int calc(int a, int b)", {
