@@ -56,7 +56,6 @@ struct lent {
 	size_t n;
 	struct lifted *lifted;		/* owned */
 	size_t n_lifted;
-	int pidfd;
 	bool was_stopped;		/* in a group stop of its own */
 	bool traps_tsc;
 	bool is_permitted;		/* by us, who may trace it (Yama) */
@@ -281,10 +280,12 @@ static void bury_gone(struct lent *lent)
 		if (!stance->away || stance->is_back)
 			continue;
 		lent->found.gone++;
-		if (stance->thread->tid == lent->process->pid)
-			stance->thread->state = PH_THREAD_EXITING;
-		else
+		if (stance->thread->tid != lent->process->pid) {
 			ph_thread_retire(stance->thread);
+			continue;
+		}
+		stance->thread->state = PH_THREAD_EXITING;
+		lent->process->asks_for_end = true;
 	}
 }
 
@@ -424,14 +425,8 @@ static void lose(struct lent *lent)
 /* 1: it has ended, *ret_status is its wait status; 0: it lives; -ESRCH: it has ended. */
 static int look_for_end(const struct lent *lent, int *ret_status)
 {
-	const struct ph_session *session = lent->process->session;
-
 	*ret_status = lent->status;
-	if (lent->has_ended)
-		return 1;
-	if (session->spawned && lent->process == session->target && ph_os_reap(lent->process->pid, ret_status) == 1)
-		return 1;
-	return lent->pidfd < 0 ? 0 : ph_os_ended(lent->process->pid, lent->pidfd, ret_status);
+	return lent->has_ended ? 1 : ph_process_end_read(lent->process, ret_status);
 }
 
 static int fail_to_take(struct lent *lent, int code, struct ph_err *err)
@@ -492,6 +487,20 @@ static int lend(struct lent *lent, int (*away)(pid_t pid, void *user), void *use
 	return r < 0 ? r : taken;
 }
 
+static void open_pidfd(struct ph_process *process)
+{
+	if (process->pidfd < 0)
+		process->pidfd = ph_os_pidfd_open(process->pid);
+}
+
+static void close_pidfd(struct ph_process *process)
+{
+	if (process->pidfd < 0 || process->asks_for_end)
+		return;
+	close(process->pidfd);
+	process->pidfd = -1;
+}
+
 static void retrap_tsc(struct lent *lent)
 {
 	struct ph_session *session = lent->process->session;
@@ -520,13 +529,12 @@ int ph_thread_lend(struct ph_thread *thread, const char *op, int (*away)(pid_t p
 	if (r >= 0) {
 		ph_cpu_leave(session->tracer);
 		lent.process = ph_process_ref(thread->process);
-		lent.pidfd = ph_os_pidfd_open(lent.process->pid);
+		open_pidfd(lent.process);
 		r = lend(&lent, away, user, err);
 		for (size_t i = 0; i < lent.n; i++)
 			ph_stance_resume(&lent.stances[i]);
 		retrap_tsc(&lent);
-		if (lent.pidfd >= 0)
-			close(lent.pidfd);
+		close_pidfd(lent.process);
 		free(lent.stances);
 		free(lent.lifted);
 		ph_process_unref(lent.process);

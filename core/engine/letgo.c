@@ -367,12 +367,19 @@ static void bury_read(struct ph_process *process)
 	}
 }
 
+static bool has_ended_unreported(const struct ph_process *process)
+{
+	int status;
+
+	return process->asks_for_end && ph_process_end_read(process, &status) != 0;
+}
+
 /* Ends of others of the session are taken as they come: all of them were killed. */
 static void reap(struct ph_process *process)
 {
 	struct ph_tracer *tracer = process->session->tracer;
 
-	while (!process->reaped) {
+	while (!process->reaped && !has_ended_unreported(process)) {
 		int status, tid = ph_os_wait_any(PH_WAIT_FOREVER, &status);
 		struct ph_thread *thread;
 		struct ph_stop stop;

@@ -167,6 +167,7 @@ void ph_life_exec(struct ph_thread *thread)
 	take_call(thread);
 	bury_others(thread);
 	thread->exit_told = false;	/* of the leader whose id its caller has now */
+	process->asks_for_end = false;
 	if (!ph_life_replace(thread))
 		return;
 	if (process->silent) {
@@ -270,6 +271,23 @@ static void end_process(struct ph_process *process, struct ph_reason reason)
 	ph_process_unref(process);
 }
 
+/* The kernel lets the end of a first thread be seen when the last of the others has been read. */
+static void ask_for_end(struct ph_process *process)
+{
+	struct ph_thread *leader = ph_process_leader(process);
+	struct ph_err err;
+	int status, r;
+
+	if (!process->alive || !process->asks_for_end || !leader)
+		return;
+	r = ph_process_end_read(process, &status);
+	if (r == 1)
+		ph_thread_set_pending(leader, status);
+	else if (r < 0)
+		ph_session_fail(process->session, ph_err_say(&err, r, "run", "the target is gone, and somebody else reaped it"),
+				&err);
+}
+
 void ph_life_ended(struct ph_thread *thread, struct ph_stop stop)
 {
 	struct ph_process *process = thread->process;
@@ -282,5 +300,8 @@ void ph_life_ended(struct ph_thread *thread, struct ph_stop stop)
 		return;
 	}
 	ph_resume_session_plan(process->session, NULL, PH_EVENT_THREAD_EXIT, &plan, NULL);
+	ph_process_ref(process);
 	ph_thread_retire(thread);
+	ask_for_end(process);
+	ph_process_unref(process);
 }

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "engine/module.h"
+#include "os/ended.h"
+#include "os/wait.h"
 
 int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space, struct ph_process **ret)
 {
@@ -16,6 +19,7 @@ int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space
 	process->session = session;
 	process->space = space;
 	process->alive = true;
+	process->pidfd = -1;
 	ph_session_hold(session);
 	ph_list_init(&process->threads);
 	ph_list_init(&process->tripwires);
@@ -38,6 +42,15 @@ void ph_process_unref(struct ph_process *process)
 	ph_space_unref(process->space);
 	ph_session_drop(process->session);
 	free(process);
+}
+
+int ph_process_end_read(const struct ph_process *process, int *ret_status)
+{
+	const struct ph_session *session = process->session;
+
+	if (session->spawned && process == session->target && ph_os_reap(process->pid, ret_status) == 1)
+		return 1;
+	return process->pidfd < 0 ? 0 : ph_os_ended(process->pid, process->pidfd, ret_status);
 }
 
 bool ph_process_has_own_space(const struct ph_process *process)
@@ -75,6 +88,9 @@ void ph_process_retire(struct ph_process *process)
 	if (!process->alive)
 		return;
 	process->alive = false;
+	if (process->pidfd >= 0)
+		close(process->pidfd);
+	process->pidfd = -1;
 	ph_process_set_space(process, NULL);
 	ph_list_remove(&process->in_session);
 	ph_process_unref(process);

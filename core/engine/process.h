@@ -59,6 +59,13 @@ struct ph_process {
 	bool reaped;			/* the kernel reported its end: its pid may be somebody else's by now */
 
 	/*
+	 * Its first thread had ended when it was taken back from another tracer (lend.c): nobody traces that one, and the
+	 * kernel does not report its end, which is the process's.
+	 */
+	bool asks_for_end;
+	int pidfd;			/* owned; while it is lent, or asks_for_end; -1: none */
+
+	/*
 	 * A child that nobody follows but that shares memory with its parent until it execs or exits: it would meet
 	 * our bytes, so it stays traced; hooks do not fire in it.
 	 */
@@ -74,6 +81,12 @@ int ph_process_new(struct ph_session *session, pid_t pid, struct ph_space *space
 
 /* After its end: out of its session, its space gone. */
 void ph_process_retire(struct ph_process *process);
+
+/*
+ * How a process ended whose end the kernel does not report to us. 1: *ret_status is its wait status, which is told once;
+ * 0: it lives; -ESRCH: it has ended, and nobody knows how.
+ */
+int ph_process_end_read(const struct ph_process *process, int *ret_status);
 
 /* No other process of the session lives in its memory. */
 bool ph_process_has_own_space(const struct ph_process *process);

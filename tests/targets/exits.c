@@ -2,7 +2,9 @@
  * exits HOW: ends in that way: "code N", "signal N" (raise; exit 0 if it survives), "kill" (SIGKILL itself),
  * "abort", "segv", "ill", "fpe", "thread_signal N" (raise in a second thread), "exit_thread" (a second thread calls
  * exit(5)), "main_thread_exit" (main ends by pthread_exit; once it is a zombie the other calls after_main(), prints
- * "alone", exits 6).
+ * "alone", exits 6), "told N" (says "ready", at a byte or the end of stdin exits N), "main_thread_told N" (says "ready",
+ * calls before_exit() at a byte, then as main_thread_exit, but at another byte the other exits N), "main_thread_exec N"
+ * (the same, and at that byte the other execs "told N").
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,6 +16,11 @@
 PLACE void after_main(void)
 {
 	puts("alone");
+}
+
+PLACE void before_exit(void)
+{
+	puts("on its way");
 }
 
 static char state_of_main(void)
@@ -36,6 +43,27 @@ static void *left_alone(void *arg)
 		sched_yield();
 	after_main();
 	exit(6);
+	return arg;
+}
+
+static char told(void)
+{
+	char c = 0;
+
+	return read(0, &c, 1) < 0 ? '?' : c;
+}
+
+static const char *code, *then;
+
+static void *told_alone(void *arg)
+{
+	while (state_of_main() != 'Z')
+		sched_yield();
+	after_main();
+	told();
+	if (then)
+		execl("/proc/self/exe", "exits", then, code, NULL);
+	exit(atoi(code));
 	return arg;
 }
 
@@ -91,6 +119,21 @@ int main(int argc, char **argv)
 			return 3;
 		pthread_exit(NULL);
 	}
+	if (!strcmp(how, "told") || (argc > 2 && !strncmp(how, "main_thread_", 12))) {
+		puts("ready");
+		told();
+	}
+	if (!strcmp(how, "told"))
+		return n;
+	if (!strcmp(how, "main_thread_told") || !strcmp(how, "main_thread_exec")) {
+		code = argv[2];
+		then = !strcmp(how, "main_thread_exec") ? "told" : NULL;
+		if (pthread_create(&t, NULL, told_alone, NULL))
+			return 3;
+		before_exit();
+		pthread_exit(NULL);
+	}
 	return target_usage(
-		"exits code N|signal N|kill|abort|segv|ill|fpe|thread_signal N|exit_thread|main_thread_exit");
+		"exits code N|signal N|kill|abort|segv|ill|fpe|thread_signal N|exit_thread|main_thread_exit|"
+		"told N|main_thread_told N|main_thread_exec N");
 }
