@@ -302,7 +302,10 @@ static int seize(struct lent *lent)
 	return is_back(lent) ? 0 : seizing.code < 0 ? seizing.code : -ESRCH;
 }
 
-/* The SIGCONT that ends our stop is taken before any handler, or a wait of the program's, sees it. */
+/*
+ * The SIGCONT that ends our stop is taken before any handler, or a wait of the program's, sees it. One for the process
+ * would be judged by its first thread, which nobody traces when it had ended: ignored, and queued for nobody.
+ */
 static void end_stop(struct lent *lent)
 {
 	struct ph_thread *thread, *first = any_stopped(lent->process);
@@ -312,7 +315,8 @@ static void end_stop(struct lent *lent)
 		grouped |= thread->group_stopped;
 	if (!first || !grouped || lent->was_stopped)
 		return;
-	kill(lent->process->pid, SIGCONT);
+	if (syscall(SYS_tgkill, lent->process->pid, first->tid, SIGCONT) < 0)
+		return;
 	ph_list_each(thread, &lent->process->threads, struct ph_thread, in_process)
 		thread->group_stopped = false;
 	held = first->held;

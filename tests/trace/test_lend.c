@@ -72,6 +72,22 @@ static void tell(int fd)
 	assert_int_equal(write(fd, "x", 1), 1);
 }
 
+/* Its other thread waits for a byte, and only then would end a wait for the signal that the kernel dropped. */
+static void a_stop_is_ended_when_the_first_thread_has_ended(void **state)
+{
+	struct target target = target_spawn("exits main_thread_told 7", false);
+	struct away away = { .target = &target, .stops = true };
+	struct ph_lending lending;
+
+	(void)state;
+	tell(target.in);
+	run_to(target.session, "before_exit");
+	lend(target.session, &away, until_first_has_ended, &lending);
+	tell(target.in);
+	target_expect_exit(&target, 7, "ready\non its way\nalone\n");
+	target_close(&target);
+}
+
 /* Nobody traces that thread any more, whose end is its process's. */
 static void a_process_ends_as_in_a_run_whose_first_thread_ended_meanwhile(void **state)
 {
@@ -132,6 +148,7 @@ static void one_whose_first_thread_ended_meanwhile_is_killed_and_reaped(void **s
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		BOUNDED(a_stop_is_ended_when_the_first_thread_has_ended),
 		BOUNDED(a_process_ends_as_in_a_run_whose_first_thread_ended_meanwhile),
 		BOUNDED(so_does_one_that_was_attached_to),
 		BOUNDED(one_whose_first_thread_ended_meanwhile_is_killed_and_reaped),
