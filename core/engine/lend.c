@@ -233,30 +233,56 @@ static struct ph_stance *find(struct lent *lent, pid_t tid)
 	return NULL;
 }
 
+/* One on its way out cannot be seized either, unless another thread has called exec and has its number now. */
+static bool is_ours(const struct ph_stance *stance, const struct ph_thread *thread)
+{
+	if (thread && thread->state == PH_THREAD_EXITING)
+		return false;
+	return stance ? stance->is_back || !stance->away : thread != NULL;
+}
+
+/* The first thread had ended, and another one has become it by exec. */
+static void revive(struct ph_thread *thread)
+{
+	if (ph_thread_has_pending(thread))
+		ph_thread_take_pending(thread);
+	ph_call_drop_loans(&thread->call);
+	thread->call = (struct ph_call){ 0 };
+	thread->untraced.active = thread->exit_told = thread->options_stale = false;
+	thread->n_deferred = 0;
+	thread->process->asks_for_end = false;
+	ph_thread_set_running(thread);
+}
+
 static int seize_one(pid_t tid, void *user)
 {
 	struct seizing *seizing = user;
 	struct lent *lent = seizing->lent;
 	struct ph_session *session = lent->process->session;
+	struct ph_thread *thread = ph_tracer_find(session->tracer, tid);
 	struct ph_stance *stance = find(lent, tid);
+	bool had_ended = thread && thread->state == PH_THREAD_EXITING;
 	struct ph_os_status status;
-	struct ph_thread *thread;
 	int r;
 
-	if (stance ? stance->is_back || !stance->away : ph_tracer_find(session->tracer, tid) != NULL)
+	if (is_ours(stance, thread))
 		return 0;
 	r = ph_os_seize(tid, ph_trace_options(session));
 	if (r < 0) {
-		if (ph_os_status_read(tid, &status) >= 0 && status.state != 'Z' && status.state != 'X')
+		if (!had_ended && ph_os_status_read(tid, &status) >= 0 && status.state != 'Z' && status.state != 'X')
 			seizing->code = r;
 		return 0;
 	}
 	seizing->found = true;
+	if (had_ended)
+		revive(thread);
 	if (stance) {
 		stance->is_back = true;
 		stance->thread->options_stale = false;
 		return 0;
 	}
+	if (thread)
+		return 0;
 	lent->found.born++;
 	return ph_thread_new(lent->process, tid, &thread);
 }

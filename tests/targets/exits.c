@@ -62,7 +62,7 @@ static void *told_alone(void *arg)
 	after_main();
 	told();
 	if (then)
-		execl("/proc/self/exe", "exits", then, code, NULL);
+		execl("/proc/thread-self/exe", "exits", then, code, NULL);
 	exit(atoi(code));
 	return arg;
 }

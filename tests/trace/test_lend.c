@@ -23,7 +23,7 @@ static void stop(const struct away *away)
 {
 	kill(away->target->pid, SIGSTOP);
 	for (int i = 0; i < away->n; i++)
-		await_state(away->tids[i], "TZ");
+		await_state(away->tids[i], "TZ-");
 }
 
 /* Its first thread, which was about to, ends. */
@@ -55,13 +55,22 @@ static int is_stopped(struct ph_thread *thread, void *user)
 	return strcmp(ph_thread_state(thread), "stopped") == 0;
 }
 
+static int take_live(struct ph_thread *thread, void *user)
+{
+	*(struct ph_thread **)user = thread;
+	return 1;
+}
+
 static void lend(struct ph_session *session, struct away *away, int (*fn)(pid_t pid, void *user), struct ph_lending *ret)
 {
+	struct ph_thread *thread = NULL;
 	struct ph_err err;
 	char text[PH_ERR_MESSAGE_MAX];
 
 	ph_process_each_thread(ph_session_process(session), note_tid, away);
-	if (ph_thread_lend(ph_session_thread(session), "lend", fn, away, ret, &err) < 0)
+	ph_process_each_thread(ph_session_process(session), take_live, &thread);
+	assert_non_null(thread);
+	if (ph_thread_lend(thread, "lend", fn, away, ret, &err) < 0)
 		fail_msg("%s", ph_err_message(&err, text, sizeof(text)));
 	assert_int_equal(ret->end.kind, PH_REASON_NONE);
 	assert_true(ph_process_each_thread(ph_session_process(session), is_stopped, NULL));
@@ -145,6 +154,59 @@ static void one_whose_first_thread_ended_meanwhile_is_killed_and_reaped(void **s
 	target_close(&other);
 }
 
+/* The number is another thread's then, which is told from one that is ended by being there. */
+static int until_another_has_become_the_first(pid_t pid, void *user)
+{
+	struct away *away = user;
+
+	kill(pid, SIGCONT);
+	tell(away->target->in);
+	await_state(pid, "S");
+	if (away->stops) {
+		stop(away);
+		await_state(pid, "T");
+	}
+	return 0;
+}
+
+static void exec_gives_the_number_of_a_first_thread_that_had_ended_to_another(void **state)
+{
+	(void)state;
+	for (int stops = 0; stops < 2; stops++) {
+		struct target target = target_spawn("exits main_thread_exec 7", false);
+		struct away away = { .target = &target, .stops = stops };
+		struct ph_lending lending;
+
+		tell(target.in);
+		run_to(target.session, "after_main");
+		assert_int_equal(state_of(target.pid), 'Z');
+		lend(target.session, &away, until_another_has_become_the_first, &lending);
+		assert_true(lending.replaced);
+		assert_int_equal(lending.born, 0);
+		assert_int_equal(lending.gone, 1);
+		tell(target.in);
+		target_expect_exit(&target, 7, "ready\non its way\nalone\nready\n");
+		target_close(&target);
+	}
+}
+
+static void so_it_does_that_of_one_that_ended_in_other_hands_before(void **state)
+{
+	struct target target = target_spawn("exits main_thread_exec 7", false);
+	struct away first = { .target = &target, .stops = true }, second = first;
+	struct ph_lending lending;
+
+	(void)state;
+	tell(target.in);
+	run_to(target.session, "before_exit");
+	lend(target.session, &first, until_first_has_ended, &lending);
+	lend(target.session, &second, until_another_has_become_the_first, &lending);
+	assert_true(lending.replaced);
+	tell(target.in);
+	target_expect_exit(&target, 7, "ready\non its way\nalone\nready\n");
+	target_close(&target);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +214,8 @@ int main(int argc, char **argv)
 		BOUNDED(a_process_ends_as_in_a_run_whose_first_thread_ended_meanwhile),
 		BOUNDED(so_does_one_that_was_attached_to),
 		BOUNDED(one_whose_first_thread_ended_meanwhile_is_killed_and_reaped),
+		BOUNDED(exec_gives_the_number_of_a_first_thread_that_had_ended_to_another),
+		BOUNDED(so_it_does_that_of_one_that_ended_in_other_hands_before),
 	};
 
 	return RUN_TESTS(argc, argv, tests);
