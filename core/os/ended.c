@@ -58,7 +58,8 @@ int ph_os_ended(pid_t pid, int pidfd, int *ret_status)
 	struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
 	struct info info = { .mask = INFO_EXIT };
 
-	if (poll(&poll_fd, 1, 0) == 0)
+	/* Below 0: a signal came. */
+	if (poll(&poll_fd, 1, 0) <= 0)
 		return 0;
 	if (ioctl(pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_EXIT)) {
 		*ret_status = info.exit_code;
