@@ -262,6 +262,7 @@ static int open_target(const struct arguments *args)
 		options.argv = args->program;
 		options.follow = args->follow;
 		options.ignored = &ph_bind.ignored;
+		options.keeps_realtime = true;
 		options.blocked = &ph_bind.blocked;
 		options.own_group = ph_bind.own_groups;
 		/* Commands that are piped in are for us, and not for the target. */

@@ -182,6 +182,7 @@ struct ph_spawn_options {
 	size_t n_limits;
 	const sigset_t *ignored;	/* signals that the target is to ignore; NULL: those that we ignore */
 	const sigset_t *blocked;	/* its signal mask; NULL: ours */
+	bool keeps_realtime;		/* whatever ignored says, it ignores those of real time (signal(7)) that we do */
 };
 
 #define PH_SPAWN_OPTIONS_INIT { .stdio = { -1, -1, -1 } }

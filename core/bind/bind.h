@@ -45,7 +45,7 @@ struct ph_bind {
 	bool own_groups;		/* spawned targets have process groups, for the terminal to go to and fro */
 	bool driven;			/* a script or line has run a session */
 	bool soft_interrupt;		/* a prompt is there for Ctrl-C to lead to, and for errors of hooks */
-	sigset_t ignored, blocked;	/* as our caller left them, for spawned programs */
+	sigset_t ignored, blocked;	/* as our caller left them, for spawned programs; ignored: below those of real time */
 };
 
 extern struct ph_bind ph_bind;

@@ -143,6 +143,7 @@ static int l_spawn(lua_State *L)
 	options.follow = flag(L, 1, "follow");
 	options.new_session = flag(L, 1, "new_session");
 	options.ignored = &ph_bind.ignored;
+	options.keeps_realtime = true;
 	options.blocked = &ph_bind.blocked;
 	lua_getfield(L, 1, "argv");
 	options.argv = string_list(L, lua_gettop(L));

@@ -176,6 +176,7 @@ static int open_spawned(struct ph_session *session, pid_t pid, bool ignores_trap
 
 static void signals_now(const struct ph_spawn_options *options, struct ph_os_spawn *ret)
 {
+	ret->keeps_realtime = options->keeps_realtime || !options->ignored;
 	if (options->ignored) {
 		ret->ignored = *options->ignored;
 	} else {

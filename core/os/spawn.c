@@ -85,8 +85,8 @@ static int await_go(const struct ph_os_childhood *childhood)
 }
 
 /*
- * Before any signal is let in: a handler of ours would act on the tracer's own state. Those of real time are no concern
- * of ours, so they are left as they came to us, half of all calls of a start.
+ * Before any signal is let in: a handler of ours would act on the tracer's own state. Those of real time are half of all
+ * calls of a start, which who has not touched them saves.
  */
 static void set_signals(const struct ph_os_spawn *spawn)
 {
@@ -103,7 +103,7 @@ static void set_signals(const struct ph_os_spawn *spawn)
 		bool ignored = sigismember(&spawn->ignored, sig) == 1;
 
 		act.handler = ignored ? SIG_IGN : SIG_DFL;
-		if (ignored || sig < PH_OS_REALTIME)
+		if (ignored || sig < PH_OS_REALTIME || !spawn->keeps_realtime)
 			ph_os_raw(SYS_rt_sigaction, sig, (long)&act, 0, size);
 	}
 	ph_os_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&spawn->blocked, 0, size);

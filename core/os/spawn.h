@@ -33,8 +33,8 @@ struct ph_os_spawn {
 	bool no_aslr;		/* personality(2), ADDR_NO_RANDOMIZE */
 	const struct ph_os_limit *limits;
 	size_t n_limits;
-	/* What the caller's own caller ignored: so does the child. It ignores those of real time too that we do. */
-	sigset_t ignored;
+	sigset_t ignored;	/* by the child */
+	bool keeps_realtime;	/* … which ignores those of real time that we do as well */
 	sigset_t blocked;	/* its signal mask */
 };
 

@@ -178,6 +178,16 @@ test_an_ignored_sigpipe_stays_ignored_in_the_target() {
 	expect_stderr EPIPE
 }
 
+test_the_target_ignores_what_our_caller_did() {
+	local look=(/bin/grep SigIgn: /proc/self/status)
+	for chunk in '' 'spawn { "/bin/grep", "SigIgn:", "/proc/self/status" }:run()'; do
+		[ -z "$chunk" ] || look=()
+		run env --ignore-signal=USR2 --ignore-signal=RTMIN+6 "$PTRACEHOOK" -e "$chunk" ${look:+-- "${look[@]}"}
+		expect_status 0
+		expect_stdout 'SigIgn:	0000008000000800'
+	done
+}
+
 test_a_spawned_target_gets_its_sigpipe_too() {
 	piped '"$PTRACEHOOK" -e "print(spawn{os.getenv [[TARGETS]] .. [[/spammer]], [[sigpipe]],
 		stderr = [[null]]}:run().signal == [[SIGPIPE]] and [[]] or os.exit(9))" 2>&1 | head -n 1'

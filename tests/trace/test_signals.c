@@ -1,6 +1,7 @@
 /* signals: the target gets what it would get untraced, once, in order, and in the right place. */
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
@@ -587,6 +588,45 @@ static void stops_and_conts_in_the_middle_of_hits_lose_nothing(void **state)
 	target_close(&target);
 }
 
+/* What a program ignores that we spawn, of what we ignore ourselves: signals 10 and 40. */
+static uint64_t ignored_by_program(const sigset_t *ignored, bool keeps_realtime)
+{
+	char *argv[] = { (char[]){ "/bin/grep" }, (char[]){ "SigIgn:" }, (char[]){ "/proc/self/status" }, NULL };
+	struct ph_spawn_options options = PH_SPAWN_OPTIONS_INIT;
+	struct target target = { .in = -1, .out = memfd_create("output", MFD_CLOEXEC) };
+	uint64_t mask;
+
+	options.argv = argv;
+	options.stdio[1] = target.out;
+	options.ignored = ignored;
+	options.keeps_realtime = keeps_realtime;
+	assert_int_equal(ph_session_spawn(tracer, &options, &target.session, NULL), 0);
+	target_expect_exit(&target, 0, NULL);
+	mask = strtoull(target_output(&target) + strlen("SigIgn:"), NULL, 16);
+	target_close(&target);
+	return mask;
+}
+
+static void a_program_ignores_what_it_is_said_to(void **state)
+{
+	sigset_t none, two;
+
+	(void)state;
+	sigemptyset(&none);
+	sigemptyset(&two);
+	sigaddset(&two, 12);
+	sigaddset(&two, 41);
+	signal(10, SIG_IGN);
+	signal(40, SIG_IGN);
+	assert_int_equal(ignored_by_program(NULL, false), 1ull << 9 | 1ull << 39);
+	assert_int_equal(ignored_by_program(&none, false), 0);
+	assert_int_equal(ignored_by_program(&two, false), 1ull << 11 | 1ull << 40);
+	assert_int_equal(ignored_by_program(&none, true), 1ull << 39);
+	assert_int_equal(ignored_by_program(&two, true), 1ull << 11 | 1ull << 39 | 1ull << 40);
+	signal(10, SIG_DFL);
+	signal(40, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -605,6 +645,7 @@ int main(int argc, char **argv)
 		BOUNDED(a_hook_sees_who_sent_it_and_why),
 		BOUNDED(a_trap_of_the_programs_own_is_a_signal_to_hooks),
 		BOUNDED(a_signal_by_action_runs_the_handler_once_and_the_instruction_once),
+		BOUNDED(a_program_ignores_what_it_is_said_to),
 		BOUNDED(a_group_stop_is_kept_until_sigcont),
 		BOUNDED(a_group_stop_outlives_detaching),
 		BOUNDED(detach_can_leave_it_stopped),
