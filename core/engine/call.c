@@ -44,6 +44,7 @@ void ph_call_resumed(struct ph_call *call, enum ph_call_way way)
 	call->view.phase = PH_CALL_OVER;
 	call->view.changed = call->view.skipped = 0;
 	call->emulated = way == PH_CALL_BY_SYSEMU;
+	call->owed = false;
 	if (way != PH_CALL_BY_SYSCALL)
 		call->in = false;
 	if (!call->in)

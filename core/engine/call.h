@@ -65,6 +65,7 @@ struct ph_call {
 	bool told;		/* hooks have seen the entry */
 	bool wants_exit;	/* it is to stop at its exit */
 	bool left;		/* skipped, and its leave hooks have been called */
+	bool owed;		/* the thread was led out of its exit, which is told afterwards: read is what that said */
 	struct ph_call_loan *loans;	/* owned */
 	unsigned int answered;	/* calls in a row that hooks answered */
 	bool emulated;		/* it came here by PTRACE_SYSEMU: the kernel will not make this call */

@@ -390,6 +390,7 @@ static void become_another(struct lent *lent)
 		struct ph_stance *stance = &lent->stances[i];
 
 		stance->signal = stance->birth = 0;
+		stance->owes_exit = false;
 		stance->thread->rewound = true;
 	}
 	if (thread)

@@ -12,11 +12,15 @@
 #include "os/ptrace.h"
 
 /* Out of the system call whose stop nobody has looked at yet. */
-static int leave_unseen_call(struct ph_thread *thread, struct ph_err *err)
+static int leave_unseen_call(struct ph_thread *thread, struct ph_stance *stance, struct ph_err *err)
 {
 	int status, r;
 
+	stance->owes_exit = ph_syscall_keep_exit(thread, &stance->returned);
 	ph_thread_take_pending(thread);
+	/* It has left that call already. */
+	if (thread->call.owed)
+		return 0;
 	ph_syscall_settle(thread);
 	r = ph_alone_run(thread, PH_ALONE_OUT, 0, &status, err);
 	if (r >= 0 && ph_stop_decode(status).kind != PH_STOP_INTERRUPT && ph_stop_decode(status).kind != PH_STOP_GROUP)
@@ -30,7 +34,7 @@ static int put_pending_aside(struct ph_thread *thread, struct ph_stance *stance,
 	switch (ph_stop_decode(thread->status).kind) {
 	case PH_STOP_SYSCALL:
 	case PH_STOP_SECCOMP:
-		return leave_unseen_call(thread, err);
+		return leave_unseen_call(thread, stance, err);
 	case PH_STOP_CLONE:
 	case PH_STOP_FORK:
 	case PH_STOP_VFORK_DONE:
@@ -120,13 +124,18 @@ bool ph_stance_detach(struct ph_stance *stance)
 	return true;
 }
 
+static bool stands_there_still(const struct ph_stance *stance, struct user_regs_struct *ret_now)
+{
+	return ph_os_regs_read(stance->thread->tid, ret_now) >= 0 && ret_now->rip == stance->regs.rip &&
+	       ret_now->rsp == stance->regs.rsp;
+}
+
 /* A fault is the instruction's: one that stands elsewhere now has not raised it. */
 static bool is_still_due(const struct ph_stance *stance)
 {
 	struct user_regs_struct now;
 
-	return stance->signal && (!stance->is_fault || (ph_os_regs_read(stance->thread->tid, &now) >= 0 &&
-							now.rip == stance->regs.rip && now.rsp == stance->regs.rsp));
+	return stance->signal && (!stance->is_fault || stands_there_still(stance, &now));
 }
 
 /* It stood before a signal, which went by when it was detached. */
@@ -142,6 +151,23 @@ static void stand_before(struct ph_stance *stance)
 	thread->is_fault = stance->is_fault;
 }
 
+/* Before all that came up since. What was changed meanwhile is what the call returns. */
+static void owe_exit(struct ph_stance *stance)
+{
+	struct ph_thread *thread = stance->thread;
+	struct user_regs_struct now;
+
+	if (stance->has_left) {
+		if (!stands_there_still(stance, &now))
+			return;
+		if (now.rax != stance->regs.rax)
+			stance->returned.read.ret = (int64_t)now.rax;
+	}
+	if (!ph_thread_has_pending(thread) ||
+	    ph_border_put_pending_aside(thread, "tell a system call", &stance->border, NULL) >= 0)
+		ph_syscall_owe(thread, &stance->returned);
+}
+
 void ph_stance_resume(struct ph_stance *stance)
 {
 	struct ph_thread *thread = stance->thread;
@@ -151,6 +177,8 @@ void ph_stance_resume(struct ph_stance *stance)
 	if (stance->reached)
 		ph_border_return(thread, &stance->border, true);
 	if (thread->state == PH_THREAD_STOPPED) {
+		if (stance->owes_exit)
+			owe_exit(stance);
 		ph_signal_resend(thread);
 		if (stance->birth && !ph_thread_has_pending(thread))
 			ph_thread_set_pending(thread, stance->birth);

@@ -3,8 +3,8 @@
  *
  * At the border of user mode (border.h), its registers in the kernel. What it stood before or had to tell is kept: a
  * signal comes again, in the same kind of stop if hooks are looking at it; signals that wait in the kernel's queues, which
- * would be delivered on the way out, wait with us; a birth is told later; a system call that was not made yet, and that no
- * hook looks at, is made anew.
+ * would be delivered on the way out, wait with us; a birth is told later, and so is the end of a system call, unless the
+ * thread stands elsewhere by then; a call that was not made yet, and that no hook looks at, is made anew.
  */
 #ifndef PH_ENGINE_STANCE_H
 #define PH_ENGINE_STANCE_H
@@ -17,6 +17,8 @@ struct ph_stance {
 	bool reached;			/* … border is to be given back */
 	struct user_regs_struct regs;
 	int birth;			/* a status that waits; 0: none */
+	bool owes_exit;			/* hooks are to see this call return: */
+	struct ph_call returned;
 	int signal;			/* that it stands before; 0: none */
 	bool is_fault;
 	bool has_left;			/* … the stop in which it stood before it */

@@ -1,6 +1,7 @@
 #include "engine/syscall.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,10 +141,15 @@ static void on_entry(struct ph_thread *thread, enum ph_os_call_op expected)
 		ph_resume(thread);
 }
 
+static bool is_seen_returning(const struct ph_call *call)
+{
+	return call->told && call->wants_exit && !call->left;
+}
+
 static void on_exit_stop(struct ph_thread *thread)
 {
 	struct ph_call *call = &thread->call;
-	bool told = call->told && call->wants_exit && !call->left;
+	bool told = is_seen_returning(call);
 
 	/* Of the call that was passed over; the one that is made anew comes next. */
 	if (call->redo.active) {
@@ -154,7 +160,7 @@ static void on_exit_stop(struct ph_thread *thread)
 	if (call->loans)
 		put_back(thread);
 	ph_untraced_restore(thread);
-	if (!told || !read_call(thread, PH_OS_CALL_EXIT)) {
+	if (!told || !(call->owed || read_call(thread, PH_OS_CALL_EXIT))) {
 		ph_resume(thread);
 		return;
 	}
@@ -179,6 +185,28 @@ void ph_syscall_stopped(struct ph_thread *thread, enum ph_stop_kind kind)
 		ph_resume(thread);
 		break;
 	}
+}
+
+bool ph_syscall_keep_exit(struct ph_thread *thread, struct ph_call *ret)
+{
+	struct ph_call *call = &thread->call;
+
+	if (call->stop != PH_CALL_STOP_EXIT || call->redo.active || !is_seen_returning(call) ||
+	    !(call->owed || read_call(thread, PH_OS_CALL_EXIT)))
+		return false;
+	*ret = *call;
+	/* Put back before it leaves. */
+	ret->loans = NULL;
+	return true;
+}
+
+void ph_syscall_owe(struct ph_thread *thread, const struct ph_call *call)
+{
+	ph_call_drop_loans(&thread->call);
+	thread->call = *call;
+	thread->call.owed = true;
+	/* The status of a stop at a call (PTRACE_O_TRACESYSGOOD). */
+	ph_thread_set_pending(thread, (SIGTRAP | 0x80) << 8 | 0x7f);
 }
 
 bool ph_syscall_settle(struct ph_thread *thread)

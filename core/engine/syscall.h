@@ -17,6 +17,15 @@
  */
 bool ph_syscall_settle(struct ph_thread *thread);
 
+/*
+ * The thread stands at the exit of a call that hooks are to see return, or owes them one: *ret is the call, to be told of
+ * when the thread has been elsewhere (ph_syscall_owe).
+ */
+bool ph_syscall_keep_exit(struct ph_thread *thread, struct ph_call *ret);
+
+/* Its next stop to be dispatched is the exit of that call. */
+void ph_syscall_owe(struct ph_thread *thread, const struct ph_call *call);
+
 /* The thread stands at such a stop, which is being dispatched. */
 void ph_syscall_stopped(struct ph_thread *thread, enum ph_stop_kind kind);
 

@@ -221,7 +221,8 @@ static int flush_call(struct ph_thread *thread, struct ph_err *err)
 		/* By PTRACE_SYSEMU it is passed over anyway. */
 		changed |= PH_OS_CALL_RET | (thread->call.emulated ? 0 : PH_OS_CALL_NUMBER);
 	}
-	if (thread->view.have) {
+	/* Where it stands by now the kernel takes it for no call's. */
+	if (thread->view.have || (thread->call.owed && ph_thread_regs_fetch(thread, NULL) >= 0)) {
 		ph_os_call_apply(call, changed, &thread->view.regs);
 		thread->view.dirty = PH_DIRTY_ANY;
 		return 0;

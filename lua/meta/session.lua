@@ -214,7 +214,8 @@ function detach(options) end
 --- lets it run (a warning says so; to look is harmless), unless `policy { seccomp = "off" }` was said before the first run.
 ---
 --- A thread at the entry of a system call stands before the instruction that makes it, and is at that entry again when the
---- target is back, unless GDB let it run.
+--- target is back, unless GDB let it run. A return that hooks were about to see is told when the target is back, unless GDB
+--- has moved the thread on from there.
 ---
 --- Errors: there is no GDB, or it cannot be executed; no target, or one that has ended; the process stands in the middle of
 --- vfork, or at the entry of a call whose strings `sc:set_str` has set (EBUSY). The target stands where it stood then.

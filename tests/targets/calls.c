@@ -12,6 +12,7 @@
  *                     all the while; how many calls gave something wrong
  *   cat PATH          the file's bytes, read and written by bare calls
  *   block             reads one byte of standard input
+ *   beside            the same, and a second thread calls beside() all the while
  * Output: a line for each; exit 0 when all was as it should be.
  */
 #include <errno.h>
@@ -321,6 +322,24 @@ static int mode_block(int argc, char **argv)
 	return 0;
 }
 
+PLACE void beside(void)
+{
+}
+
+static void *call_beside(void *arg)
+{
+	for (;;)
+		beside();
+	return arg;
+}
+
+static int mode_beside(int argc, char **argv)
+{
+	pthread_t t;
+
+	return pthread_create(&t, NULL, call_beside, NULL) ? 3 : mode_block(argc, argv);
+}
+
 static const struct {
 	const char *name;
 	int (*fn)(int argc, char **argv);
@@ -328,6 +347,7 @@ static const struct {
 	{ "loop", mode_loop },	   { "threads", mode_threads }, { "tables", mode_tables }, { "restart", mode_restart },
 	{ "below", mode_below },   { "exec", mode_exec },	{ "uid", mode_uid },	   { "errno", mode_errno },
 	{ "anew", mode_anew },	   { "cat", mode_cat },	   { "block", mode_block },
+	{ "beside", mode_beside },
 };
 
 int main(int argc, char **argv)
@@ -336,5 +356,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
 		if (!strcmp(argv[1], modes[i].name))
 			return modes[i].fn(argc, argv);
-	return target_usage("calls loop|threads|tables|restart|below|exec|uid|errno|anew|cat|block [...]");
+	return target_usage("calls loop|threads|tables|restart|below|exec|uid|errno|anew|cat|block|beside [...]");
 }

@@ -1,8 +1,10 @@
 /* lend: what another tracer finds and does, played here by a function, and what the session makes of it afterwards. */
 #include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
 
-#include "fixture.h"
+#include "calls.h"
 
 struct away {
 	struct target *target;
@@ -207,6 +209,147 @@ static void so_it_does_that_of_one_that_ended_in_other_hands_before(void **state
 	target_close(&target);
 }
 
+/* A read of standard input, as hooks see it. */
+struct blocked {
+	uint64_t enters, leaves;
+	int64_t first, last;		/* what it returns */
+	bool answers;			/* the first time, 5 */
+	int failed;
+};
+
+static struct ph_action see_read(const struct ph_event *event, void *user)
+{
+	struct blocked *blocked = user;
+	struct ph_syscall call;
+
+	blocked->failed |= ph_thread_syscall_get(event->thread, &call, NULL);
+	if (call.args[0] != STDIN_FILENO)
+		return ACTION(PH_CONTINUE);
+	if (call.leave && blocked->leaves++ == 0) {
+		blocked->first = call.ret;
+		if (blocked->answers)
+			blocked->failed |= ph_thread_syscall_set_ret(event->thread, 5, NULL);
+	}
+	blocked->last = call.ret;
+	blocked->enters += !call.leave;
+	return ACTION(PH_CONTINUE);
+}
+
+/* Once the first thread waits in its read, which it is led out of before that is told. */
+static struct ph_action stop_when_blocked(const struct ph_event *event, void *user)
+{
+	const struct blocked *blocked = user;
+
+	return ACTION(blocked->enters && state_of(ph_process_pid(event->process)) == 'S' ? PH_STOP : PH_CONTINUE);
+}
+
+static struct target spawn_blocked(const struct way *way, struct blocked *blocked)
+{
+	struct target target = spawn_by("calls beside", false, way);
+	struct ph_breakpoint *breakpoint;
+
+	breakpoint = add_at(target.session, "beside", stop_when_blocked, blocked);
+	hook(target.session, "read", true, true, see_read, blocked);
+	assert_int_equal(target_run(&target).kind, PH_REASON_STOP);
+	assert_int_equal(ph_breakpoint_remove(breakpoint, NULL), 0);
+	assert_int_equal(blocked->leaves, 0);
+	return target;
+}
+
+static void expect_read(struct target *target, int got)
+{
+	char output[64];
+
+	snprintf(output, sizeof(output), "pid %d\nready\nread %d\n", target->pid, got);
+	target_expect_exit(target, 0, output);
+}
+
+static int do_nothing(pid_t pid, void *user)
+{
+	(void)pid;
+	(void)user;
+	return 0;
+}
+
+#define ERESTARTSYS 512		/* the kernel's own: the call is made again */
+
+static void a_call_that_was_interrupted_is_seen_to_return_afterwards(void **state)
+{
+	(void)state;
+	/* Twice: what waits to be told is put aside again. */
+	for (size_t i = 0; i < 2 * N_OF(ways); i++) {
+		struct blocked blocked = { 0 };
+		struct target target = spawn_blocked(&ways[i / 2], &blocked);
+		struct away away = { .target = &target }, again = away;
+		struct ph_lending lending;
+
+		lend(target.session, &away, do_nothing, &lending);
+		assert_false(lending.moved);
+		if (i % 2)
+			lend(target.session, &again, do_nothing, &lending);
+		assert_int_equal(blocked.leaves, 0);
+		tell(target.in);
+		expect_read(&target, 1);
+		assert_int_equal(blocked.enters, 2);
+		assert_int_equal(blocked.leaves, 2);
+		assert_int_equal(blocked.first, -ERESTARTSYS);
+		assert_int_equal(blocked.last, 1);
+		assert_int_equal(blocked.failed, 0);
+		target_close(&target);
+	}
+}
+
+static void what_a_hook_has_it_return_then_is_what_it_returns(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_OF(ways); i++) {
+		struct blocked blocked = { .answers = true };
+		struct target target = spawn_blocked(&ways[i], &blocked);
+		struct away away = { .target = &target };
+		struct ph_lending lending;
+
+		lend(target.session, &away, do_nothing, &lending);
+		expect_read(&target, 5);
+		assert_int_equal(blocked.enters, 1);
+		assert_int_equal(blocked.leaves, 1);
+		assert_int_equal(blocked.failed, 0);
+		target_close(&target);
+	}
+}
+
+static int give_seven(pid_t pid, void *user)
+{
+	struct user_regs_struct regs;
+	int status;
+
+	(void)user;
+	ptrace(PTRACE_SEIZE, pid, 0, 0);
+	ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+	waitpid(pid, &status, __WALL);
+	ptrace(PTRACE_GETREGS, pid, 0, &regs);
+	regs.rax = 7;
+	ptrace(PTRACE_SETREGS, pid, 0, &regs);
+	ptrace(PTRACE_DETACH, pid, 0, 0);
+	return 0;
+}
+
+static void what_another_tracer_has_it_return_is_what_hooks_see(void **state)
+{
+	struct blocked blocked = { 0 };
+	struct target target = spawn_blocked(&ways[0], &blocked);
+	struct away away = { .target = &target };
+	struct ph_lending lending;
+
+	(void)state;
+	lend(target.session, &away, give_seven, &lending);
+	assert_true(lending.moved);
+	expect_read(&target, 7);
+	assert_int_equal(blocked.enters, 1);
+	assert_int_equal(blocked.leaves, 1);
+	assert_int_equal(blocked.last, 7);
+	target_close(&target);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +359,9 @@ int main(int argc, char **argv)
 		BOUNDED(one_whose_first_thread_ended_meanwhile_is_killed_and_reaped),
 		BOUNDED(exec_gives_the_number_of_a_first_thread_that_had_ended_to_another),
 		BOUNDED(so_it_does_that_of_one_that_ended_in_other_hands_before),
+		BOUNDED(a_call_that_was_interrupted_is_seen_to_return_afterwards),
+		BOUNDED(what_a_hook_has_it_return_then_is_what_it_returns),
+		BOUNDED(what_another_tracer_has_it_return_is_what_hooks_see),
 	};
 
 	return RUN_TESTS(argc, argv, tests);
