@@ -87,7 +87,7 @@
 ---@field pending? boolean an address that is not mapped may wait until the target maps it to be executed; while such a breakpoint is there, every system call of the target costs two stops. It is put back after the target has written over it, when that is seen at a system call
 ---@field hardware? boolean in one of the CPU's four debug registers (see `watch`): no byte of the target changes; false:
 ---never, although `policy { hardware = true }` says so of all
----@field when? string a predicate over registers and memory, `"edi == 5 and u32[rsi] > 9"`, checked before Lua is entered: a pass for which it does not hold is no hit. Lua's operators, over 64-bit integers that wrap; `u8[e]` to `i64[e]` read memory; a read that faults makes it false.
+---@field when? string a predicate over registers and memory, `"edi == 5 and u32[rsi] > 9"`, checked before Lua is entered: a pass for which it does not hold is no hit. `and or not == ~= < <= > >= + - * & | ^ << >>` and parentheses, over 64-bit integers that wrap; `u8[e]` to `i64[e]` read memory; a read that faults makes it false.
 
 --- Calls a function whenever a thread comes to a place, before the instruction there runs.
 ---

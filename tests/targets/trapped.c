@@ -69,7 +69,7 @@ __asm__("	.intel_syntax noprefix\n"
 
 static atomic_long handled;
 static atomic_bool is_over;
-static long sent;
+static atomic_long sent;
 static pthread_t worker;
 static bool to_thread;
 
@@ -103,6 +103,15 @@ static void *send(void *arg)
 			sched_yield();
 	}
 	return arg;
+}
+
+/* On a busy machine all would be over before it has sent any. */
+static void await_sender(void)
+{
+	long before = sent;
+
+	while (sent == before)
+		sched_yield();
 }
 
 static atomic_bool is_there, may_go;
@@ -155,6 +164,8 @@ int main(int argc, char **argv)
 	for (long i = 0; i < n; i++) {
 		if (blocked && i == 100)
 			block(SIG_BLOCK);
+		if (!alone && i % 32 == 0)
+			await_sender();
 		good &= work_by_frame(i) == 2 * (uint64_t)i + 1 && spin(8) == 7 && edges(i) == (uint64_t)i + 5;
 	}
 	if (blocked)
