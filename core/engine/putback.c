@@ -42,17 +42,8 @@ static bool has_ours(const struct ph_thread *thread, ph_addr start, ph_addr end)
 	const struct ph_session *session = thread->process->session;
 	const struct ph_space *space = thread->process->space;
 	const struct ph_patch *patch;
-	size_t low = 0, high = space->n_sorted;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (space->sorted[middle]->addr < start)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low < space->n_sorted && space->sorted[low]->addr < end)
+	if (ph_space_has_sites(space, start, end))
 		return true;
 	ph_list_each(patch, &session->patches, struct ph_patch, in_session)
 		if (patch->space == space && patch->addr < end && patch->addr + patch->len > start)

@@ -111,6 +111,13 @@ static size_t first_from(const struct ph_space *space, ph_addr addr)
 	return low;
 }
 
+bool ph_space_has_sites(const struct ph_space *space, ph_addr start, ph_addr end)
+{
+	size_t at = first_from(space, start);
+
+	return at < space->n_sorted && space->sorted[at]->addr < end;
+}
+
 int ph_space_read(const struct ph_space *space, pid_t tid, ph_addr addr, void *buf, size_t len, struct ph_err *err)
 {
 	size_t done;

@@ -75,6 +75,9 @@ void ph_space_forget_copies(struct ph_space *space, ph_addr addr, size_t len);
  */
 bool ph_space_was_trap(const struct ph_space *space, pid_t tid, ph_addr addr);
 
+/* Whether any lies in [start, end), armed or not. */
+bool ph_space_has_sites(const struct ph_space *space, ph_addr start, ph_addr end);
+
 static inline struct ph_site *ph_space_site_find(const struct ph_space *space, ph_addr addr)
 {
 	return ph_map_find(&space->sites, addr);
